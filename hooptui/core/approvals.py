@@ -1,0 +1,195 @@
+"""Held operations: a state machine of frozen values, and the book that keeps the open ones.
+
+One approval has exactly one verdict. Any deny ends it; a quorum of distinct approvers lets it go; nobody votes for
+their own request or for an agent they own. Runs on the gateway's loop only; knows no clock but the one handed in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from hooptui.core.gate import Masked
+from hooptui.core.model import Grant, HoldTerms, Identity, Scope, Target
+
+
+class Status(StrEnum):
+    WAITING = "waiting"
+    APPROVED = "approved"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    KILLED = "killed"
+
+
+class VoteRefused(Exception):
+    """A vote does not count; the message tells the voter why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    by: Identity
+    approve: bool
+    reason: Masked
+    scope: Scope
+    at: float
+    """Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One held operation waiting for people."""
+
+    number: int
+    """Unique for the life of the gateway; what operators say aloud."""
+    session: str
+    operation: int
+    requester: Identity
+    target: Target
+    terms: HoldTerms
+    rule_words: str
+    opened_at: float
+    expires_at: float
+    status: Status = Status.WAITING
+    votes: tuple[Vote, ...] = ()
+    settled_at: float | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.status is Status.WAITING
+
+    @property
+    def approvals(self) -> int:
+        return sum(vote.approve for vote in self.votes)
+
+    @property
+    def last(self) -> Vote | None:
+        """The vote that settled it, when one did."""
+        return self.votes[-1] if self.votes and self.status in (Status.APPROVED, Status.DENIED) else None
+
+    def voted(self, vote: Vote) -> Approval:
+        """This approval with one more vote.
+
+        Raises:
+            VoteRefused: it is settled or past its time, the voter asked for it or owns the agent that did, is in no
+                approving group, voted before, or asks for a scope that the rule does not offer or gives no reason where one is due.
+        """
+        terms = self.terms
+        if not self.open:
+            raise VoteRefused(f"#{self.number} is already {self.status}")
+        if vote.at >= self.expires_at:
+            raise VoteRefused(f"#{self.number} has expired")
+        if vote.by.key == self.requester.key:
+            raise VoteRefused(f"{vote.by.name} asked for #{self.number} and cannot judge it")
+        if self.requester.owner is not None and vote.by.key == self.requester.owner:
+            raise VoteRefused(f"{vote.by.name} owns the agent that asked for #{self.number} and cannot judge it")
+        if not vote.by.groups & terms.by:
+            raise VoteRefused(f"{vote.by.name} is in none of the groups that may judge #{self.number}: {', '.join(sorted(terms.by))}")
+        if any(earlier.by.key == vote.by.key for earlier in self.votes):
+            raise VoteRefused(f"{vote.by.name} has already voted on #{self.number}")
+        if vote.approve and vote.scope not in terms.scopes:
+            raise VoteRefused(f"rule {terms.rule} does not offer scope {vote.scope}; it offers {', '.join(terms.scopes)}")
+        if terms.reason_required and not vote.reason.strip():
+            raise VoteRefused(f"rule {terms.rule} wants a reason")
+        after = replace(self, votes=(*self.votes, vote))
+        if not vote.approve:
+            return replace(after, status=Status.DENIED, settled_at=vote.at)
+        if after.approvals >= terms.quorum:
+            return replace(after, status=Status.APPROVED, settled_at=vote.at)
+        return after
+
+    def ended(self, status: Status, at: float) -> Approval:
+        """This approval settled without a vote; unchanged when it was settled already."""
+        return replace(self, status=status, settled_at=at) if self.open else self
+
+    @property
+    def scope(self) -> Scope:
+        """The narrowest scope that an approver gave."""
+        order = (Scope.ONCE, Scope.FINGERPRINT, Scope.RULE)
+        given = [vote.scope for vote in self.votes if vote.approve]
+        return min(given, key=order.index) if given else Scope.ONCE
+
+
+class Approvals:
+    """The open approvals and the grants that settled ones left behind."""
+
+    def __init__(self, on_vote: Callable[[Approval, Vote], None], *, limit: int = 1000, first: int = 1) -> None:
+        """`on_vote` is called with each counted vote before its verdict is known to anybody; if it raises, the vote does not count."""
+        self._on_vote = on_vote
+        self._limit = limit
+        self._next = first
+        self._open: dict[int, tuple[Approval, asyncio.Future[Approval]]] = {}
+        self._grants: list[Grant] = []
+
+    def open(
+        self, session: str, operation: int, requester: Identity, target: Target, terms: HoldTerms, rule_words: str, now: float
+    ) -> tuple[Approval, asyncio.Future[Approval]]:
+        """Start an approval; the future yields it once, settled.
+
+        Raises:
+            VoteRefused: as many are open as the gateway keeps.
+        """
+        if len(self._open) >= self._limit:
+            raise VoteRefused(f"{self._limit} operations are held already")
+        approval = Approval(
+            self._next, session, operation, requester, target, terms, rule_words, opened_at=now, expires_at=now + terms.expires
+        )
+        self._next += 1
+        future: asyncio.Future[Approval] = asyncio.get_running_loop().create_future()
+        self._open[approval.number] = (approval, future)
+        return approval, future
+
+    def waiting(self) -> tuple[Approval, ...]:
+        """The open approvals, oldest first."""
+        return tuple(approval for approval, _ in self._open.values())
+
+    def get(self, number: int) -> Approval | None:
+        entry = self._open.get(number)
+        return entry[0] if entry else None
+
+    def vote(self, number: int, vote: Vote) -> Approval:
+        """Count one vote.
+
+        Raises:
+            VoteRefused: see `Approval.voted`; also when no such approval is open.
+        """
+        entry = self._open.get(number)
+        if entry is None:
+            raise VoteRefused(f"#{number} is not waiting: it was settled or never existed")
+        after = entry[0].voted(vote)
+        self._on_vote(after, vote)
+        self._put(after)
+        return after
+
+    def end(self, number: int, status: Status, now: float) -> Approval | None:
+        """Settle without a vote; None when it was settled before."""
+        entry = self._open.get(number)
+        if entry is None:
+            return None
+        after = entry[0].ended(status, now)
+        self._put(after)
+        return after
+
+    def grant(self, grant: Grant) -> None:
+        self._grants.append(grant)
+
+    def granted(self, identity: Identity, target: Target, rule: str, fingerprint: str, now: float) -> Grant | None:
+        """A live grant that covers this operation."""
+        self._grants = [grant for grant in self._grants if grant.until > now]
+        for grant in self._grants:
+            if grant.identity != identity.key or grant.target != target.name or grant.rule != rule:
+                continue
+            if grant.scope is Scope.RULE or (grant.scope is Scope.FINGERPRINT and grant.fingerprint == fingerprint):
+                return grant
+        return None
+
+    def _put(self, approval: Approval) -> None:
+        _, future = self._open[approval.number]
+        if approval.open:
+            self._open[approval.number] = (approval, future)
+            return
+        del self._open[approval.number]
+        if not future.done():
+            future.set_result(approval)

@@ -1,0 +1,273 @@
+"""Anything that happened: the one vocabulary of journal, bus, screen and replay. Knows no encoding.
+
+Every text field that came from outside is `Masked`. Identifiers chosen by hooptui or by its operator are `str`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from hooptui.core.gate import Masked
+
+Kept = Literal["journal", "recording"]
+"""Where an event is kept. `journal`: in the journal, and in its session's recording. `recording`: in the recording only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Base of every event's body."""
+
+    kept: ClassVar[Kept] = "journal"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One happening. `session` is empty for those of the whole gateway."""
+
+    at: float
+    """Unix seconds."""
+    session: str
+    body: Body
+
+
+# --- the gateway ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayStarted(Body):
+    version: str
+    policy: str
+    listeners: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayStopped(Body):
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TornTail(Body):
+    """The previous run ended in the middle of a line; what followed the last whole record was set aside."""
+
+    segment: str
+    after: int
+    """Sequence number of the last whole record."""
+    torn_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyLoaded(Body):
+    policy: str
+    rules: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRejected(Body):
+    error: str
+    """`file:line: what was found, what was expected`."""
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alert(Body):
+    """Something the operator should know that belongs to no operation: a target down, an issuer unreachable."""
+
+    code: str
+    text: Masked
+
+
+@dataclass(frozen=True, slots=True)
+class LoginFailed(Body):
+    code: str
+    protocol: str
+    target: Masked
+    peer: str
+    text: Masked
+
+
+# --- a session -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOpened(Body):
+    issuer: str
+    subject: str
+    name: Masked
+    groups: tuple[str, ...]
+    kind: str
+    target: str
+    protocol: str
+    peer: str
+    """Address the client came from, `host:port`."""
+    application: Masked
+    deadline: float | None
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClosed(Body):
+    reason: Masked
+    operations: int
+    masked: int
+    """Values masked in all."""
+    bytes_in: int
+    bytes_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSealed(Body):
+    """The recording's file is whole; its hash ties it to the journal."""
+
+    size: int
+    sha256: str
+    cut: bool
+    """Rows beyond the configured cap were left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Body):
+    """A client asked for an operation; written before anything is decided."""
+
+    operation: int
+    """Number within the session, from 1."""
+    verb: str
+    text: Masked
+    commands: tuple[str, ...]
+    relations: tuple[str, ...]
+    parameters: tuple[Masked | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decided(Body):
+    """The verdict on an operation: by the policy alone, or after people voted."""
+
+    operation: int
+    effect: str
+    """`allow` or `deny`."""
+    why: str
+    """`policy`, `approved`, `granted`, `denied`, `expired`, `withdrawn`, `killed`, `deadline`, `unrecorded`, `error`."""
+    rules: tuple[str, ...]
+    reason: str
+    policy: str
+    approval: int = 0
+    by: str = ""
+    """Key of the approver or denier, empty when the policy alone spoke."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Body):
+    operation: int
+    approval: int
+    rule: str
+    reason: str
+    by: tuple[str, ...]
+    quorum: int
+    risk: str
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Voted(Body):
+    approval: int
+    operation: int
+    by: str
+    name: Masked
+    approve: bool
+    reason: Masked
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrantGiven(Body):
+    approval: int
+    scope: str
+    rule: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Body):
+    """The target's answer to an operation is complete."""
+
+    operation: int
+    tag: Masked
+    """`SELECT 5`, `UPDATE 1`, or the error's code and text."""
+    ok: bool
+    rows: int
+    masked: int
+    milliseconds: float
+    masks: tuple[str, ...] = ()
+    """Identifiers of the mask rules that fired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen(Body):
+    by: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KillAsked(Body):
+    by: str
+    reason: Masked
+
+
+@dataclass(frozen=True, slots=True)
+class KillDone(Body):
+    confirmed: bool
+    how: str
+    seconds: float
+
+
+# --- what only recordings keep -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Header(Body):
+    """Names of the columns that follow."""
+
+    kept: ClassVar[Kept] = "recording"
+    operation: int
+    columns: tuple[Masked, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Body):
+    """Result rows as the client saw them; None is SQL NULL."""
+
+    kept: ClassVar[Kept] = "recording"
+    operation: int
+    rows: tuple[tuple[Masked | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Output(Body):
+    """Anything else the client saw: a notice, an error, copied lines, a notification."""
+
+    kept: ClassVar[Kept] = "recording"
+    operation: int
+    stream: str
+    """`notice`, `error`, `copy-out`, `copy-in`, `notify`."""
+    text: Masked
+
+
+@dataclass(frozen=True, slots=True)
+class Omitted(Body):
+    """The cap of the recording was reached; the client saw these rows, the recording has not."""
+
+    kept: ClassVar[Kept] = "recording"
+    operation: int
+    rows: int
+    bytes: int
+    cap: int
+    """The configured cap in bytes for one operation."""
+
+
+BODIES: tuple[type[Body], ...] = (
+    GatewayStarted, GatewayStopped, TornTail, PolicyLoaded, PolicyRejected, Alert, LoginFailed,
+    SessionOpened, SessionClosed, RecordingSealed, Asked, Decided, Held, Voted, GrantGiven, Finished,
+    Frozen, KillAsked, KillDone, Header, Rows, Output, Omitted,
+)
+"""Every body there is; the codec takes its tags from here."""

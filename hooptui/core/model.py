@@ -1,0 +1,216 @@
+"""The nouns: small frozen values that every room shares. Knows no socket, no file, no screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+class Kind(StrEnum):
+    """What stands behind an identity."""
+
+    HUMAN = "human"
+    WORKLOAD = "workload"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who: issuer and subject are the key for policy and audit; everything else is for people to read."""
+
+    issuer: str
+    subject: str
+    name: str
+    """Display name; may be set by the person at some providers, so never a key."""
+    groups: frozenset[str] = frozenset()
+    expires_at: float | None = None
+    """Unix seconds at which the credential that proved this identity ends; None when it has no end."""
+    kind: Kind = Kind.HUMAN
+    owner: str | None = None
+    """Key of the person an agent acts for, when known; that person may not approve for it either."""
+
+    @property
+    def key(self) -> str:
+        """Issuer and subject in one string, the only name by which two identities are compared."""
+        return f"{self.issuer}#{self.subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A protected PostgreSQL database, SSH host or Kubernetes cluster."""
+
+    name: str
+    protocol: str
+    """`postgres`, `ssh` or `kubernetes`."""
+    labels: Mapping[str, str] = field(default=EMPTY, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlFacts:
+    """What PostgreSQL's own parser says a text does, by effect. A batch is one value: the union of its statements."""
+
+    commands: frozenset[str]
+    """Lower-case effects: select insert update delete merge truncate drop … ; `unknown` when not understood.
+
+    Transaction control and other statements without effect of their own are in `neutral`, never here."""
+    neutral: frozenset[str] = frozenset()
+    """begin commit rollback savepoint release close deallocate … : need no allow of their own."""
+    reads: frozenset[str] = frozenset()
+    """Relations read, lower-case as PostgreSQL folds them, `schema.name` when the text says the schema, else `name`."""
+    writes: frozenset[str] = frozenset()
+    functions: frozenset[str] = frozenset()
+    """Functions called, like relations."""
+    missing_where: bool = False
+    """An UPDATE or DELETE has no WHERE, or one that mentions no column."""
+    statements: int = 1
+    unknown: str = ""
+    """Why the text was not understood; empty when it was."""
+
+    @property
+    def understood(self) -> bool:
+        return not self.unknown
+
+
+Facts = SqlFacts
+"""One frozen facts type for each protocol; a union as protocols move in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing a client asks for. `text` is raw: it reaches people only through a masker."""
+
+    protocol: str
+    verb: str
+    """The leading command, for a narrow column: `delete`."""
+    text: str
+    facts: Facts
+    parameters: tuple[str | None, ...] = ()
+    """Bound values as text where they can be shown; raw, like `text`."""
+    in_transaction: bool = False
+    context: Mapping[str, str] = field(default=EMPTY, hash=False)
+    """What only the protocol knows and a reviewer should see, e.g. `prepared: s1`."""
+
+
+class Effect(StrEnum):
+    """The policy's answer."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    HOLD = "hold"
+
+
+class Scope(StrEnum):
+    """How far one approval reaches."""
+
+    ONCE = "once"
+    FINGERPRINT = "fingerprint"
+    RULE = "rule"
+
+
+class Risk(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldTerms:
+    """What it takes to let a held operation go on."""
+
+    rule: str
+    by: frozenset[str]
+    """Groups whose members may vote."""
+    quorum: int = 1
+    expires: float = 600.0
+    """Seconds until the hold denies itself."""
+    scopes: tuple[Scope, ...] = (Scope.ONCE,)
+    scope_lasts: float = 900.0
+    """Seconds a `fingerprint` or `rule` grant lives."""
+    risk: Risk = Risk.MEDIUM
+    reason_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The policy's answer to one operation, with the rules that led there."""
+
+    effect: Effect
+    rules: tuple[str, ...]
+    """Identifiers of the rules that decided, the first one the one to show."""
+    reason: str
+    """The rule's own words."""
+    hint: str = ""
+    """Advice for the client."""
+    terms: HoldTerms | None = None
+    """Set exactly when `effect` is HOLD."""
+    policy: str = ""
+    """Version of the policy that spoke: a hash of its files."""
+
+
+class MaskAction(StrEnum):
+    REDACT = "redact"
+    PARTIAL = "partial"
+    HASH = "hash"
+    NULL = "null"
+
+
+@dataclass(frozen=True, slots=True)
+class MaskRule:
+    """One protection: columns by name or provenance, detectors by content, and what to do with a hit."""
+
+    id: str
+    columns: tuple[str, ...] = ()
+    """Glob patterns over `column`, `table.column` or `schema.table.column`, lower case."""
+    detect: tuple[str, ...] = ()
+    """Detector names: credit-card us-ssn email iban phone jwt api-key private-key."""
+    action: MaskAction = MaskAction.REDACT
+
+
+@dataclass(frozen=True, slots=True)
+class MaskSet:
+    """The union of the masks that hold for one identity on one target under one policy version."""
+
+    rules: tuple[MaskRule, ...] = ()
+    version: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.rules)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSource:
+    """Where a result column truly comes from."""
+
+    schema: str
+    table: str
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a result as the protocol announces it."""
+
+    name: str
+    source: ColumnSource | None
+    """None when the column is an expression, or its relation could not be named."""
+    type_oid: int
+    """PostgreSQL type OID."""
+    binary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What an approval left behind for later operations of the same identity on the same target."""
+
+    scope: Scope
+    identity: str
+    target: str
+    rule: str
+    fingerprint: str
+    until: float
+    """Unix seconds."""
+    approval: int
+    """Number of the approval that gave it."""
