@@ -22,6 +22,8 @@ class Status(StrEnum):
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
     KILLED = "killed"
+    UNRECORDED = "unrecorded"
+    """The journal broke while it waited."""
 
 
 class VoteRefused(Exception):
@@ -86,11 +88,15 @@ class Approval:
         if self.requester.owner is not None and vote.by.key == self.requester.owner:
             raise VoteRefused(f"{vote.by.name} owns the agent that asked for #{self.number} and cannot judge it")
         if not vote.by.groups & terms.by:
-            raise VoteRefused(f"{vote.by.name} is in none of the groups that may judge #{self.number}: {', '.join(sorted(terms.by))}")
+            raise VoteRefused(
+                f"{vote.by.name} is in none of the groups that may judge #{self.number}: {', '.join(sorted(terms.by))}"
+            )
         if any(earlier.by.key == vote.by.key for earlier in self.votes):
             raise VoteRefused(f"{vote.by.name} has already voted on #{self.number}")
         if vote.approve and vote.scope not in terms.scopes:
-            raise VoteRefused(f"rule {terms.rule} does not offer scope {vote.scope}; it offers {', '.join(terms.scopes)}")
+            raise VoteRefused(
+                f"rule {terms.rule} does not offer scope {vote.scope}; it offers {', '.join(terms.scopes)}"
+            )
         if terms.reason_required and not vote.reason.strip():
             raise VoteRefused(f"rule {terms.rule} wants a reason")
         after = replace(self, votes=(*self.votes, vote))
@@ -124,7 +130,14 @@ class Approvals:
         self._grants: list[Grant] = []
 
     def open(
-        self, session: str, operation: int, requester: Identity, target: Target, terms: HoldTerms, rule_words: str, now: float
+        self,
+        session: str,
+        operation: int,
+        requester: Identity,
+        target: Target,
+        terms: HoldTerms,
+        rule_words: str,
+        now: float,
     ) -> tuple[Approval, asyncio.Future[Approval]]:
         """Start an approval; the future yields it once, settled.
 
@@ -134,7 +147,15 @@ class Approvals:
         if len(self._open) >= self._limit:
             raise VoteRefused(f"{self._limit} operations are held already")
         approval = Approval(
-            self._next, session, operation, requester, target, terms, rule_words, opened_at=now, expires_at=now + terms.expires
+            self._next,
+            session,
+            operation,
+            requester,
+            target,
+            terms,
+            rule_words,
+            opened_at=now,
+            expires_at=now + terms.expires,
         )
         self._next += 1
         future: asyncio.Future[Approval] = asyncio.get_running_loop().create_future()
@@ -171,6 +192,10 @@ class Approvals:
         after = entry[0].ended(status, now)
         self._put(after)
         return after
+
+    def end_all(self, status: Status, now: float) -> None:
+        for number in tuple(self._open):
+            self.end(number, status, now)
 
     def grant(self, grant: Grant) -> None:
         self._grants.append(grant)

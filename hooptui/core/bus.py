@@ -40,7 +40,9 @@ class Bus:
     def __init__(self) -> None:
         self._all: tuple[Subscription, ...] = ()
 
-    def subscribe(self, session: str = "", *, capacity: int = 4096, wake: Callable[[], None] | None = None) -> Subscription:
+    def subscribe(
+        self, session: str = "", *, capacity: int = 4096, wake: Callable[[], None] | None = None
+    ) -> Subscription:
         """Watch one session, or everything when `session` is empty. `wake` is called on the publishing thread."""
         subscription = Subscription(session, capacity, wake)
         self._all = (*self._all, subscription)

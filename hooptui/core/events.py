@@ -266,8 +266,28 @@ class Omitted(Body):
 
 
 BODIES: tuple[type[Body], ...] = (
-    GatewayStarted, GatewayStopped, TornTail, PolicyLoaded, PolicyRejected, Alert, LoginFailed,
-    SessionOpened, SessionClosed, RecordingSealed, Asked, Decided, Held, Voted, GrantGiven, Finished,
-    Frozen, KillAsked, KillDone, Header, Rows, Output, Omitted,
+    GatewayStarted,
+    GatewayStopped,
+    TornTail,
+    PolicyLoaded,
+    PolicyRejected,
+    Alert,
+    LoginFailed,
+    SessionOpened,
+    SessionClosed,
+    RecordingSealed,
+    Asked,
+    Decided,
+    Held,
+    Voted,
+    GrantGiven,
+    Finished,
+    Frozen,
+    KillAsked,
+    KillDone,
+    Header,
+    Rows,
+    Output,
+    Omitted,
 )
 """Every body there is; the codec takes its tags from here."""

@@ -58,7 +58,9 @@ class Why(StrEnum):
 class Refused(Exception):
     """The operation may not go to its target. Carries only text that is fit for the client."""
 
-    def __init__(self, why: Why, message: str, *, rule: str = "", detail: str = "", hint: str = "", number: int = 0) -> None:
+    def __init__(
+        self, why: Why, message: str, *, rule: str = "", detail: str = "", hint: str = "", number: int = 0
+    ) -> None:
         super().__init__(message)
         self.why = why
         self.message = message

@@ -10,6 +10,10 @@ from types import MappingProxyType
 EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
+def _empty() -> Mapping[str, str]:
+    return EMPTY
+
+
 class Kind(StrEnum):
     """What stands behind an identity."""
 
@@ -45,7 +49,7 @@ class Target:
     name: str
     protocol: str
     """`postgres`, `ssh` or `kubernetes`."""
-    labels: Mapping[str, str] = field(default=EMPTY, hash=False)
+    labels: Mapping[str, str] = field(default_factory=_empty, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class Operation:
     parameters: tuple[str | None, ...] = ()
     """Bound values as text where they can be shown; raw, like `text`."""
     in_transaction: bool = False
-    context: Mapping[str, str] = field(default=EMPTY, hash=False)
+    context: Mapping[str, str] = field(default_factory=_empty, hash=False)
     """What only the protocol knows and a reviewer should see, e.g. `prepared: s1`."""
 
 

@@ -96,7 +96,9 @@ class Masker(Protocol):
     def plan(self, columns: Sequence[Column]) -> ResultMask | None:
         """The plan for a result of these columns; None when no mask can touch it."""
 
-    def transcribe(self, columns: Sequence[Column], rows: Sequence[Sequence[bytes | None]]) -> tuple[tuple[Masked | None, ...], ...]:
+    def transcribe(
+        self, columns: Sequence[Column], rows: Sequence[Sequence[bytes | None]]
+    ) -> tuple[tuple[Masked | None, ...], ...]:
         """Rows as the client saw them, for people to read: binary values rendered by type, long values cut."""
 
 

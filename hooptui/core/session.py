@@ -7,13 +7,11 @@ in written order. Runs on the gateway's loop; knows no socket, no file and no sc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
-from hooptui.core.approvals import Approval, Approvals, Status, VoteRefused
-from hooptui.core.bus import Bus
-from hooptui.core.clock import Clock
+from hooptui.core.approvals import Approval, Status, VoteRefused
 from hooptui.core.events import (
     Asked,
     Body,
@@ -29,8 +27,9 @@ from hooptui.core.events import (
     SessionOpened,
 )
 from hooptui.core.gate import CannotRecord, Killed, Masked, Permit, Refused, Why, mint
-from hooptui.core.model import Decision, Effect, Grant, Identity, MaskSet, Operation, Scope, Target
-from hooptui.core.ports import Channel, Judge, Ledger, Masker, Tell
+from hooptui.core.house import House
+from hooptui.core.model import Decision, Effect, Facts, Grant, Identity, Operation, Scope, Target
+from hooptui.core.ports import Channel, Masker, Tell
 
 State = Literal["live", "running", "held", "frozen", "ending", "closed"]
 
@@ -48,27 +47,30 @@ class Counters:
     bytes_out: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class House:
-    """What every session of a gateway shares."""
+@dataclass(slots=True)
+class _Trail:
+    """What led to the verdict on one operation, gathered while `ask` goes down its steps."""
 
-    judge: Judge
-    ledger: Ledger
-    approvals: Approvals
-    bus: Bus
-    clock: Clock
-    make_masker: Callable[[MaskSet], Masker]
-    tell_every: float = 5.0
-    """Seconds between two reminders to a client whose operation is held."""
-    recording_cap: int = 256 * 1024
-    """Bytes of result rows kept for one operation."""
+    number: int
+    decision: Decision | None = None
+    approval: Approval | None = None
+    why: str = "policy"
+    by: str = ""
 
 
 class Session:
     """See the module. `channel` is set by the proxy once it can be killed."""
 
     def __init__(
-        self, house: House, number: str, identity: Identity, target: Target, *, peer: str, application: str, deadline: float | None
+        self,
+        house: House,
+        number: str,
+        identity: Identity,
+        target: Target,
+        *,
+        peer: str,
+        application: str,
+        deadline: float | None,
     ) -> None:
         self.house = house
         self.id = number
@@ -179,48 +181,43 @@ class Session:
         """
         self.counters.operations += 1
         number = self.counters.operations
+        trail = _Trail(number)
         await self._may_go_on(number)
-        masker = self.masker
-        facts = operation.facts
-        text = masker.text(operation.text)
-        self.last, self.last_at = text, self.house.clock.now()
         try:
-            self.record(
-                Asked(
-                    number, operation.verb, text, tuple(sorted(facts.commands | facts.neutral)), tuple(sorted(facts.reads | facts.writes)),
-                    tuple(None if value is None else masker.text(value) for value in operation.parameters),
-                )
-            )  # fmt: skip
-        except CannotRecord as broken:
-            raise Refused(Why.UNRECORDED, "hooptui cannot record this operation, so it may not run", detail=str(broken), number=number) from None
-        decision = self._decide(operation)
-        by, why, approval = "", "policy", None
-        while decision.effect is Effect.HOLD:
-            grant = self._granted(decision, operation)
-            if grant is not None:
-                why, by = "granted", f"approval #{grant.approval}"
-                break
-            approval = await self._wait(number, operation, decision, tell)
-            await self._may_go_on(number)
-            last = approval.last
-            why, by = "approved", last.by.key if last else ""
-            again = self._decide(operation)
-            if again.effect is not Effect.HOLD or again.terms == decision.terms:
-                decision = again
-                break
-            decision = again
-        if decision.effect is Effect.DENY:
-            self._verdict(number, "deny", "policy", decision, approval, "")
-            rule = decision.rules[0] if decision.rules else ""
-            raise Refused(Why.POLICY, decision.reason, rule=rule, hint=decision.hint, number=number)
-        try:
-            self._record_verdict(number, "allow", why, decision, approval, by)
-            if approval is not None or not facts.commands <= READ_ONLY:
+            self._asked(number, operation)
+            trail.decision = decision = self._decide(operation)
+            while decision.effect is Effect.HOLD:
+                grant = self._granted(decision, operation)
+                if grant is not None:
+                    trail.why, trail.by = "granted", f"approval #{grant.approval}"
+                    break
+                await self._wait(trail, operation, decision, tell)
+                trail.why = "approved"
+                # The policy may have changed while people thought; what they approved stands only if it still suffices.
+                again = self._decide(operation)
+                enough = again.effect is not Effect.HOLD or again.terms == decision.terms
+                trail.decision = decision = again
+                if enough:
+                    break
+            if decision.effect is Effect.DENY:
+                rule = decision.rules[0] if decision.rules else ""
+                raise Refused(Why.POLICY, decision.reason, rule=rule, hint=decision.hint, number=number)
+            self._verdict("allow", trail)
+            if trail.approval is not None or not operation.facts.commands <= READ_ONLY:
                 await self.house.ledger.durable()
+            if self._ending is not None:
+                raise Refused(self._ending[0], self._ending[1], number=number)
         except CannotRecord as broken:
-            raise Refused(Why.UNRECORDED, "hooptui cannot record this operation, so it may not run", detail=str(broken), number=number) from None
-        if self._ending is not None:
-            await self._may_go_on(number)
+            message = "hooptui cannot record this operation, so it may not run"
+            raise Refused(Why.UNRECORDED, message, detail=str(broken), number=number) from None
+        except Refused as refused:
+            trail.why = refused.why
+            self._refusal(trail)
+            raise
+        except asyncio.CancelledError:
+            trail.why = Why.WITHDRAWN
+            self._refusal(trail)
+            raise
         self._running += 1
         return mint(number, decision.rules)
 
@@ -288,7 +285,9 @@ class Session:
         try:
             decision = judge.decide(self.identity, self.target, operation)
         except Exception as fault:  # noqa: BLE001 - whatever went wrong in the policy, the answer is no
-            return Decision(Effect.DENY, (), f"the policy could not be applied ({type(fault).__name__})", policy=judge.version)
+            return Decision(
+                Effect.DENY, (), f"the policy could not be applied ({type(fault).__name__})", policy=judge.version
+            )
         if not operation.facts.understood and decision.effect is not Effect.DENY:
             return Decision(Effect.DENY, (), f"not understood: {operation.facts.unknown}", policy=decision.policy)
         return decision
@@ -300,19 +299,38 @@ class Session:
         fingerprint = self.house.ledger.fingerprint(self.identity, self.target, operation)
         return self.house.approvals.granted(self.identity, self.target, terms.rule, fingerprint, self.house.clock.now())
 
-    async def _wait(self, number: int, operation: Operation, decision: Decision, tell: Tell) -> Approval:
-        terms = decision.terms
+    async def _wait(self, trail: _Trail, operation: Operation, decision: Decision, tell: Tell) -> None:
+        """Hold until people say yes.
+
+        Raises:
+            Refused: they said no, nobody said anything in time, or the client took it back.
+            CannotRecord: the hold could not be recorded.
+        """
+        terms, number = decision.terms, trail.number
         if terms is None:
             raise Refused(Why.ERROR, "the policy holds this operation without saying who may approve it", number=number)
         clock, approvals = self.house.clock, self.house.approvals
         try:
-            approval, settled = approvals.open(self.id, number, self.identity, self.target, terms, decision.reason, clock.now())
+            approval, settled = approvals.open(
+                self.id, number, self.identity, self.target, terms, decision.reason, clock.now()
+            )
         except VoteRefused as full:
             raise Refused(Why.ERROR, str(full), rule=terms.rule, number=number) from None
+        trail.approval = approval
         self._held.add(approval.number)
+        by = tuple(sorted(terms.by))
         try:
             self.record(
-                Held(number, approval.number, terms.rule, decision.reason, tuple(sorted(terms.by)), terms.quorum, terms.risk, approval.expires_at)
+                Held(
+                    number,
+                    approval.number,
+                    terms.rule,
+                    decision.reason,
+                    by,
+                    terms.quorum,
+                    terms.risk,
+                    approval.expires_at,
+                )
             )
             while not settled.done():
                 remaining = approval.expires_at - clock.now()
@@ -324,16 +342,15 @@ class Session:
                 tell(approval, remaining)
                 await asyncio.wait((settled,), timeout=min(self.house.tell_every, remaining))
             done = await settled
-        except CannotRecord as broken:
-            raise Refused(Why.UNRECORDED, "hooptui cannot record this operation, so it may not run", detail=str(broken), number=number) from None
         finally:
             # Whatever ended the wait (also a cancelled task: the client is gone), nobody may approve it any more.
             approvals.end(approval.number, Status.WITHDRAWN, clock.now())
             self._held.discard(approval.number)
-        if done.status is Status.APPROVED:
-            self._leave_grant(done, operation)
-            return done
-        raise self._settled(number, done, decision)
+        trail.approval = done
+        trail.by = done.last.by.key if done.last else ""
+        if done.status is not Status.APPROVED:
+            raise self._settled(number, done)
+        self._leave_grant(done, operation)
 
     def _leave_grant(self, approval: Approval, operation: Operation) -> None:
         scope = approval.scope
@@ -346,39 +363,55 @@ class Session:
             Grant(scope, self.identity.key, self.target.name, approval.terms.rule, fingerprint, until, approval.number)
         )
 
-    def _settled(self, number: int, approval: Approval, decision: Decision) -> Refused:
-        """The refusal for an approval that ended without a yes, journaled."""
-        rule, hint = approval.terms.rule, ""
+    def _settled(self, number: int, approval: Approval) -> Refused:
+        """The refusal for an approval that ended without a yes."""
         last = approval.last
+        detail, hint = approval.rule_words, ""
         match approval.status:
             case Status.DENIED:
-                who = last.by.name if last else "an approver"
                 words = f": {last.reason}" if last and last.reason else ""
-                why, message, by = Why.DENIED, f"denied by {who}{words}", last.by.key if last else ""
+                why, message = Why.DENIED, f"denied by {last.by.name if last else 'an approver'}{words}"
             case Status.EXPIRED:
-                why, message, by = Why.EXPIRED, "nobody approved it in time", ""
-                hint = "ask the people who may approve, then send it again"
+                why, message = Why.EXPIRED, "nobody approved it in time"
+                hint = "ask the people who may approve it, then send it again"
             case Status.KILLED:
-                why, message, by = Why.KILLED, self._ending[1] if self._ending else "the session was killed", ""
+                why, message = Why.KILLED, self._ending[1] if self._ending else "the session was killed"
+            case Status.UNRECORDED:
+                why, message = Why.UNRECORDED, "hooptui cannot record this operation, so it may not run"
             case Status.WITHDRAWN | Status.APPROVED | Status.WAITING:
-                why, message, by = Why.WITHDRAWN, "withdrawn by the client before a verdict", ""
-        self._verdict(number, "deny", why, decision, approval, by)
-        return Refused(why, message, rule=rule, detail=decision.reason, hint=hint, number=number)
+                why, message = Why.WITHDRAWN, "withdrawn by the client before a verdict"
+        return Refused(why, message, rule=approval.terms.rule, detail=detail, hint=hint, number=number)
 
-    def _record_verdict(self, number: int, effect: str, why: str, decision: Decision, approval: Approval | None, by: str) -> None:
-        self.record(
-            Decided(number, effect, why, decision.rules, decision.reason, decision.policy, approval.number if approval else 0, by)
-        )
+    def _asked(self, number: int, operation: Operation) -> None:
+        masker, facts = self.masker, operation.facts
+        text = masker.text(operation.text)
+        self.last, self.last_at = text, self.house.clock.now()
+        parameters = tuple(None if value is None else masker.text(value) for value in operation.parameters)
+        commands, relations = _listed(facts)
+        self.record(Asked(number, operation.verb, text, commands, relations, parameters))
 
-    def _verdict(self, number: int, effect: str, why: str, decision: Decision, approval: Approval | None, by: str) -> None:
+    def _verdict(self, effect: str, trail: _Trail) -> None:
+        decision = trail.decision
+        rules, reason, policy = (decision.rules, decision.reason, decision.policy) if decision else ((), "", "")
+        approval = trail.approval.number if trail.approval else 0
+        self.record(Decided(trail.number, effect, trail.why, rules, reason, policy, approval, trail.by))
+
+    def _refusal(self, trail: _Trail) -> None:
         """Record a refusal; that it cannot be recorded does not make it an allow."""
         try:
-            self._record_verdict(number, effect, why, decision, approval, by)
+            self._verdict("deny", trail)
         except CannotRecord:
             return
 
     def _try_record(self, body: Body) -> None:
+        """Record what has happened whether or not it can be recorded; the journal raises its own alarm."""
         try:
             self.record(body)
         except CannotRecord:
             return
+
+
+@lru_cache(maxsize=4096)
+def _listed(facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Commands and relations in a stable order, for the record."""
+    return tuple(sorted(facts.commands | facts.neutral)), tuple(sorted(facts.reads | facts.writes))

@@ -1,0 +1,28 @@
+"""What every session of one gateway shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hooptui.core.approvals import Approvals
+from hooptui.core.bus import Bus
+from hooptui.core.clock import Clock
+from hooptui.core.model import MaskSet
+from hooptui.core.ports import Judge, Ledger, Masker
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every session of a gateway shares."""
+
+    judge: Judge
+    ledger: Ledger
+    approvals: Approvals
+    bus: Bus
+    clock: Clock
+    make_masker: Callable[[MaskSet], Masker]
+    tell_every: float = 5.0
+    """Seconds between two reminders to a client whose operation is held."""
+    recording_cap: int = 256 * 1024
+    """Bytes of result rows kept for one operation."""
