@@ -1,0 +1,102 @@
+"""A bounds-checked walk over one message body. Every read beyond the end is the peer's violation, never an IndexError."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from hooptui.protocols.postgres.wire import HEADER, ProtocolViolation
+
+_i16 = Struct(">h").unpack_from
+_u16 = Struct(">H").unpack_from
+_i32 = Struct(">i").unpack_from
+_u32 = Struct(">I").unpack_from
+
+
+class Reader:
+    """Reads what the protocol page calls Int16, Int32, String and Byten, in order."""
+
+    __slots__ = ("_data", "_end", "_position", "_what")
+
+    def __init__(self, raw: bytes, what: str, start: int = HEADER) -> None:
+        """`what` names the message in violations; `start` skips its header."""
+        self._data = raw
+        self._end = len(raw)
+        self._position = start
+        self._what = what
+        if start > self._end:
+            raise self.violation("is shorter than its header")
+
+    def violation(self, words: str) -> ProtocolViolation:
+        return ProtocolViolation(f"{self._what} {words}")
+
+    @property
+    def left(self) -> int:
+        """Bytes not yet read."""
+        return self._end - self._position
+
+    def _advance(self, size: int) -> int:
+        position = self._position
+        if size > self._end - position:
+            raise self.violation("ends before its content does")
+        self._position = position + size
+        return position
+
+    def byte(self) -> int:
+        return self._data[self._advance(1)]
+
+    def int16(self) -> int:
+        value: int = _i16(self._data, self._advance(2))[0]
+        return value
+
+    def uint16(self) -> int:
+        """A count: the server, too, reads these without a sign."""
+        value: int = _u16(self._data, self._advance(2))[0]
+        return value
+
+    def int32(self) -> int:
+        value: int = _i32(self._data, self._advance(4))[0]
+        return value
+
+    def uint32(self) -> int:
+        value: int = _u32(self._data, self._advance(4))[0]
+        return value
+
+    def take(self, size: int) -> bytes:
+        position = self._advance(size)
+        return self._data[position : position + size]
+
+    def rest(self) -> bytes:
+        return self.take(self.left)
+
+    def string(self) -> bytes:
+        """Up to the next zero byte, which is read and left out."""
+        end = self._data.find(b"\0", self._position)
+        if end < 0:
+            raise self.violation("has a string without an end")
+        return self.take(end - self._position + 1)[:-1]
+
+    def value(self) -> bytes | None:
+        """A length and that many bytes; a length of -1 is NULL."""
+        size = self.int32()
+        if size == -1:
+            return None
+        if size < 0:
+            raise self.violation(f"has a value of length {size}")
+        return self.take(size)
+
+    def formats(self, columns: int | None) -> tuple[int, ...]:
+        """Format codes: none, one for all, or one for each of `columns` (None: not known here)."""
+        count = self.uint16()
+        if 2 * count > self.left:
+            raise self.violation("ends before its content does")
+        codes = tuple(self.uint16() for _ in range(count))
+        if any(code not in (0, 1) for code in codes):
+            raise self.violation("has a format code that is neither text nor binary")
+        if columns is not None and count not in (0, 1, columns):
+            raise self.violation(f"has {count} format codes for {columns} values")
+        return codes
+
+    def end(self) -> None:
+        """Nothing may follow."""
+        if self._position != self._end:
+            raise self.violation(f"has {self.left} bytes too many")
