@@ -1,4 +1,4 @@
-"""What every session of one gateway shares."""
+"""What every session of one gateway shares, and what is counted of each."""
 
 from __future__ import annotations
 
@@ -10,6 +10,16 @@ from hooptui.core.bus import Bus
 from hooptui.core.clock import Clock
 from hooptui.core.model import MaskSet
 from hooptui.core.ports import Judge, Ledger, Masker
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the session's row on the screen counts."""
+
+    operations: int = 0
+    masked: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

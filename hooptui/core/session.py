@@ -7,6 +7,7 @@ in written order. Runs on the gateway's loop; knows no socket, no file and no sc
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -27,7 +28,7 @@ from hooptui.core.events import (
     SessionOpened,
 )
 from hooptui.core.gate import CannotRecord, Killed, Masked, Permit, Refused, Why, mint
-from hooptui.core.house import House
+from hooptui.core.house import Counters, House
 from hooptui.core.model import Decision, Effect, Facts, Grant, Identity, Operation, Scope, Target
 from hooptui.core.ports import Channel, Masker, Tell
 
@@ -36,15 +37,8 @@ State = Literal["live", "running", "held", "frozen", "ending", "closed"]
 READ_ONLY = frozenset({"select", "show", "explain", "copy_to", "listen"})
 """Effects that change nothing; whatever goes beyond waits until its verdict is on stable storage."""
 
-
-@dataclass(slots=True)
-class Counters:
-    """What the session's row on the screen counts."""
-
-    operations: int = 0
-    masked: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
+HISTORY = 12
+"""Statements a session remembers for its reviewer."""
 
 
 @dataclass(slots=True)
@@ -85,7 +79,9 @@ class Session:
         self.last: Masked = Masked("")
         self.last_at = self.opened_at
         self._running = 0
-        self._held: set[int] = set()
+        self.held: dict[int, Operation] = {}
+        """What waits, by the number of its approval; raw, for the estimate that a reviewer asks for."""
+        self.history: deque[Masked] = deque(maxlen=HISTORY)
         self._ending: tuple[Why, str] | None = None
         self._closed = False
         self._thawed = asyncio.Event()
@@ -105,7 +101,7 @@ class Session:
             return "ending"
         if not self._thawed.is_set():
             return "frozen"
-        if self._held:
+        if self.held:
             return "held"
         return "running" if self._running else "live"
 
@@ -223,7 +219,7 @@ class Session:
 
     def withdraw(self) -> None:
         """The client took back whatever it has held: it cancelled, or it is gone."""
-        for number in tuple(self._held):
+        for number in tuple(self.held):
             self.house.approvals.end(number, Status.WITHDRAWN, self.house.clock.now())
 
     # --- the operator's hand
@@ -267,7 +263,7 @@ class Session:
         if self._ending is None:
             self._ending = (why, message)
         self._thawed.set()
-        for number in tuple(self._held):
+        for number in tuple(self.held):
             self.house.approvals.end(number, status, self.house.clock.now())
 
     async def _may_go_on(self, number: int) -> None:
@@ -317,7 +313,7 @@ class Session:
         except VoteRefused as full:
             raise Refused(Why.ERROR, str(full), rule=terms.rule, number=number) from None
         trail.approval = approval
-        self._held.add(approval.number)
+        self.held[approval.number] = operation
         by = tuple(sorted(terms.by))
         try:
             self.record(
@@ -345,7 +341,7 @@ class Session:
         finally:
             # Whatever ended the wait (also a cancelled task: the client is gone), nobody may approve it any more.
             approvals.end(approval.number, Status.WITHDRAWN, clock.now())
-            self._held.discard(approval.number)
+            self.held.pop(approval.number, None)
         trail.approval = done
         trail.by = done.last.by.key if done.last else ""
         if done.status is not Status.APPROVED:
@@ -386,6 +382,7 @@ class Session:
         masker, facts = self.masker, operation.facts
         text = masker.text(operation.text)
         self.last, self.last_at = text, self.house.clock.now()
+        self.history.append(text)
         parameters = tuple(None if value is None else masker.text(value) for value in operation.parameters)
         commands, relations = _listed(facts)
         self.record(Asked(number, operation.verb, text, commands, relations, parameters))
