@@ -1,0 +1,92 @@
+"""OIDC tokens to identities. The room's face: settings in, `Identity` or `LoginRefused` out.
+
+Order of checks: size, three canonical segments, strict JSON, no header that brings keys, asymmetric algorithm, type,
+known issuer, exactly one published key, signature, and only then the claims. Knows no protocol and no policy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from hooptui.auth import claims, keys, tokens
+from hooptui.auth.discovery import Keys, open_session
+from hooptui.auth.issuer import Issuer, KindRule
+from hooptui.auth.refusals import Code, quoted, refusal
+from hooptui.core.clock import Clock
+from hooptui.core.gate import LoginRefused
+from hooptui.core.model import Identity
+from hooptui.core.secret import Secret
+
+__all__ = ["Code", "Issuer", "KindRule", "Verifier"]
+
+
+class Verifier:
+    """Checks tokens of the configured issuers. Runs on one loop; `close` it there."""
+
+    def __init__(self, issuers: Iterable[Issuer], clock: Clock) -> None:
+        """No network yet.
+
+        Raises:
+            ValueError: an issuer is there twice, or its `ca_file` cannot be used.
+        """
+        self._clock = clock
+        self._http: aiohttp.ClientSession | None = None
+        self._issuers: dict[str, tuple[Issuer, Keys]] = {}
+        for issuer in issuers:
+            if issuer.url in self._issuers:
+                raise ValueError(f"issuer: {issuer.url} is configured twice")
+            self._issuers[issuer.url] = (issuer, Keys(issuer, clock, self._session))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def identify(self, token: Secret) -> Identity:
+        """Who the bearer of this token is, now.
+
+        Raises:
+            LoginRefused: with one of `Code`; neither message, hint nor log quotes the token.
+        """
+        parts = tokens.take_apart(token)
+        said = parts.claims.get("iss")
+        if not isinstance(said, str):
+            raise refusal(Code.BAD_CLAIMS, "iss is not a string")
+        known = self._issuers.get(said)
+        if known is None:
+            raise refusal(
+                Code.UNKNOWN_ISSUER,
+                f"iss is {quoted(said)}; configured are {', '.join(sorted(self._issuers)) or 'none'}",
+            )
+        issuer, published = known
+        if parts.algorithm not in issuer.algorithms:
+            accepted = ", ".join(sorted(issuer.algorithms))
+            raise refusal(Code.ALGORITHM_REFUSED, f"{issuer.url}: alg is {parts.algorithm}; configured are {accepted}")
+        keys.verify(parts, await published.key_for(parts))
+        return claims.identify(parts.claims, issuer, self._clock.now())
+
+    async def prepare(self) -> dict[str, LoginRefused | None]:
+        """Fetch every issuer's keys now, at start or for a check-up; by issuer, what went wrong or None."""
+        await asyncio.gather(*(published.refresh() for _, published in self._issuers.values()))
+        return {url: published.trouble for url, (_, published) in self._issuers.items()}
+
+    async def close(self) -> None:
+        """End fetches under way and the HTTP client."""
+        for _, published in self._issuers.values():
+            await published.close()
+        if self._http is not None:
+            http, self._http = self._http, None
+            await http.close()
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            self._http = open_session()
+        return self._http
