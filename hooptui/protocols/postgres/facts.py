@@ -1,0 +1,211 @@
+"""What a text of SQL does, by PostgreSQL's own parser: commands by effect, relations, functions, missing WHERE.
+
+`understand` is total: what cannot be understood is `unknown`, which no allow matches. The parser is that of PostgreSQL 18
+and takes for granted what must be pinned on the server: standard_conforming_strings on, and a text in UTF-8. Knows no
+catalogue; see facts_walk for what a text alone cannot show, and facts_where for what counts as a WHERE.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+from pglast import parser
+from pglast.error import Error
+
+from hooptui.core.model import SqlFacts
+from hooptui.protocols.postgres.facts_model import COMMANDS, NEUTRAL, CopyShape, Statement, Understood, union, unknown
+from hooptui.protocols.postgres.facts_nodes import NotUnderstood
+from hooptui.protocols.postgres.facts_statements import read_statement
+
+__all__ = ["COMMANDS", "NEUTRAL", "CopyShape", "Statement", "Understood", "understand", "with_prepared"]
+
+MAX_TEXT: Final = 1 << 20
+"""Bytes of UTF-8; a longer text is not understood."""
+MAX_TREE: Final = 12 << 20
+"""Bytes of the parse tree as JSON."""
+MAX_COPIES: Final = 200_000
+"""Tokens after the parser's own copying, see `_multiplies`."""
+CACHED_TEXT: Final = 8 << 10
+"""Characters of the longest text that is remembered."""
+CACHED: Final = 1024
+"""Texts in each generation of each cache."""
+
+_ASSIGNS: Final = re.compile(r"\)\s*(?:=|--|/\*)")
+_decode: Final = msgspec.json.Decoder().decode
+
+V = TypeVar("V")
+
+
+class _Cache(Generic[V]):
+    """Remembers by text, in two generations: when the young one is full it becomes the old one, and what was not asked for
+    since then is forgotten. Any thread may use it; the worst of a race is a forgotten entry."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._young: dict[str, V] = {}
+        self._old: dict[str, V] = {}
+
+    def get(self, key: str) -> V | None:
+        value = self._young.get(key)
+        if value is None:
+            value = self._old.get(key)
+            if value is not None:
+                self.put(key, value)
+        return value
+
+    def put(self, key: str, value: V) -> None:
+        if len(self._young) >= self._size:
+            self._old, self._young = self._young, {}
+        self._young[key] = value
+
+
+_by_text: Final[_Cache[Understood]] = _Cache(CACHED)
+_by_shape: Final[_Cache[Understood]] = _Cache(CACHED)
+
+
+def understand(sql: str) -> Understood:
+    """What the text of one message does, statement by statement. Never raises; bounded in time and memory."""
+    known = _by_text.get(sql)
+    if known is not None:
+        return known
+    try:
+        understood = _understand(sql)
+    except (NotUnderstood, Error) as reason:
+        understood = _unknown(
+            sql, str(reason.args[0]) if isinstance(reason, NotUnderstood) else "it does not parse as PostgreSQL"
+        )
+    except RecursionError:
+        understood = _unknown(sql, "it is nested too deeply")
+    except Exception as fault:  # noqa: BLE001 - whatever a hostile text breaks here, the answer is that nobody knows
+        understood = _unknown(sql, f"it could not be read ({type(fault).__name__})")
+    if len(sql) <= CACHED_TEXT:
+        _by_text.put(sql, understood)
+    return understood
+
+
+def with_prepared(understood: Understood, prepared: Mapping[str, SqlFacts]) -> SqlFacts:
+    """The facts with every EXECUTE resolved to what it runs.
+
+    Args:
+        prepared: what the session's prepared statements do, by name: those of PREPARE and, for the server keeps them in the
+            same place, those that Parse messages named.
+
+    An EXECUTE of a name that neither `prepared` nor an earlier PREPARE of the same text knows stays unknown.
+    """
+    if not understood.executes:
+        return understood.facts
+    names = dict(prepared)
+    return union(_resolved(statement, names) for statement in understood.statements)
+
+
+def _resolved(statement: Statement, names: dict[str, SqlFacts]) -> SqlFacts:
+    if statement.prepares is not None and statement.body is not None:
+        names[statement.prepares] = statement.body
+    elif statement.deallocates is not None:
+        if statement.deallocates:
+            names.pop(statement.deallocates, None)
+        else:
+            names.clear()
+    elif statement.discards:
+        names.clear()
+    if statement.executes is None or statement.body is None:
+        return statement.facts
+    runs = names.get(statement.executes)
+    if runs is None:
+        return statement.facts
+    if statement.explained:
+        runs = SqlFacts(
+            runs.commands & {"call", "set", "set_role", "unknown"},
+            reads=runs.reads | runs.writes,
+            functions=runs.functions,
+            unknown=runs.unknown,
+        )
+    return replace(union((statement.body, runs)), neutral=statement.body.neutral, statements=1)
+
+
+def _unknown(sql: str, reason: str) -> Understood:
+    facts = unknown(reason)
+    return Understood(facts, (Statement(facts, sql, "unknown"),), "unknown")
+
+
+def _understand(sql: str) -> Understood:
+    if "\x00" in sql:
+        raise NotUnderstood("it holds a NUL")
+    if len(sql) > MAX_TEXT or len(raw := sql.encode()) > MAX_TEXT:
+        raise NotUnderstood("it is too long")
+    if _multiplies(sql):
+        raise NotUnderstood("its assignments of several columns are too large")
+    shape = parser.normalize(sql) if len(sql) <= CACHED_TEXT else None
+    if shape is not None:
+        known = _by_shape.get(shape)
+        if known is not None:
+            only = known.statements[0]
+            return Understood(known.facts, (Statement(known.facts, sql, only.verb),), known.verb)
+    tree = parser.parse_sql_json(sql)
+    if len(tree) > MAX_TREE:
+        raise NotUnderstood("it has too many parts")
+    parsed: list[dict[str, Any]] = _decode(tree).get("stmts", [])
+    if not parsed:
+        facts = SqlFacts(frozenset(), frozenset({"empty"}), statements=0)
+        return Understood(facts, (), "empty")
+    statements, constant_free = [], True
+    for part in parsed:
+        statement, free = read_statement(part["stmt"], _part(sql, raw, part) if len(parsed) > 1 else sql)
+        statements.append(statement)
+        constant_free &= free
+    leading = next((s for s in statements if s.facts.commands), statements[0])
+    understood = Understood(
+        union(s.facts for s in statements),
+        tuple(statements),
+        leading.verb,
+        any(s.executes is not None for s in statements),
+    )
+    if shape is not None and constant_free and len(statements) == 1:
+        _by_shape.put(shape, understood)
+    return understood
+
+
+def _part(sql: str, raw: bytes, part: dict[str, Any]) -> str:
+    """The text of one statement of a batch; the parser counts in bytes of UTF-8."""
+    start = part.get("stmt_location", 0)
+    length = part.get("stmt_len", 0)
+    return raw[start : start + length if length else None].decode().strip()
+
+
+def _multiplies(sql: str) -> bool:
+    """Whether parsing would make the text explode.
+
+    The parser copies the right side of `SET (a, b, …) = source` once for each column. Nested in a source (the grammar takes
+    an UPDATE in a WITH there) that doubles with every level: 700 bytes make a tree of 60 MB. So the copies are counted
+    over the tokens first, from above: a source is taken to reach to the end of its statement.
+    """
+    if _ASSIGNS.search(sql) is None or "set" not in sql.lower():
+        return False
+    before, opened, columns = "", [], 0
+    factor, total = 1, 0
+    closed: tuple[bool, int] | None = None
+    for token in parser.scan(sql):
+        name = token.name
+        if name in ("SQL_COMMENT", "C_COMMENT"):
+            continue
+        if name == "ASCII_40":
+            opened.append((before in ("SET", "ASCII_44"), columns))
+            columns = 1
+        elif name == "ASCII_44":
+            columns += 1
+        elif name == "ASCII_41" and opened:
+            maybe, outer = opened.pop()
+            closed, columns = (maybe, columns), outer
+        elif name == "ASCII_61" and before == "ASCII_41" and closed is not None and closed[0]:
+            factor *= closed[1]
+        elif name == "ASCII_59" and not opened:
+            factor = 1
+        before = name
+        total += factor
+        if total > MAX_COPIES:
+            return True
+    return False

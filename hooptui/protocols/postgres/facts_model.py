@@ -1,0 +1,140 @@
+"""What understanding a text yields: statements, their facts, and the words for effects. Plain values, no parser.
+
+The words of COMMANDS are effects, so that a rule for `delete` meets the DELETE inside a CTE as well. The words of
+NEUTRAL are statements without an effect of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from hooptui.core.model import SqlFacts
+
+COMMANDS: Final = frozenset(
+    {
+        # data
+        "select", "insert", "update", "delete", "merge", "truncate",
+        "copy_to",  # with select: rows leave through COPY
+        "copy_from",  # with insert: rows come in through COPY
+        "copy_file",  # COPY reads or writes a file of the server
+        "copy_program",  # COPY runs a program on the server
+        # looking
+        "show", "explain",
+        # definitions
+        "create", "alter", "drop", "comment", "security_label", "refresh", "import_foreign_schema",
+        "code",  # creates or changes what runs later: functions, triggers, rules, extensions, operators, casts …
+        # code now
+        "call",  # CALL, or a function that is not known to be free of effects
+        "do", "load",
+        # who may what
+        "grant", "revoke", "role", "set_role",
+        # settings
+        "set", "alter_system",
+        # locks, upkeep, messages, two-phase commit
+        "lock", "vacuum", "analyze", "reindex", "cluster", "checkpoint", "listen", "notify",
+        "prepare_transaction", "commit_prepared", "rollback_prepared",
+        # nobody knows
+        "unknown",
+    }
+)  # fmt: skip
+"""Every word that `SqlFacts.commands` may hold; the vocabulary of rules."""
+
+NEUTRAL: Final = frozenset(
+    {
+        "begin", "commit", "rollback", "savepoint", "release", "set_constraints", "prepare", "execute", "deallocate",
+        "declare", "fetch", "move", "close", "unlisten", "discard", "reset", "set", "empty",
+    }
+)  # fmt: skip
+"""Every word that `SqlFacts.neutral` may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyShape:
+    """A COPY, and how its stream is written (PostgreSQL documentation, COPY)."""
+
+    direction: Literal["to", "from"]
+    relation: tuple[str, str] | None
+    """Schema (empty when the text names none) and table; None for COPY (query)."""
+    columns: tuple[str, ...]
+    """The column list as given; empty when there is none, which means every column that is not generated."""
+    query: str
+    """Text of the query of COPY (query) TO, exactly as sent; empty for a table."""
+    select: str
+    """A statement whose RowDescription describes the columns. Without a column list it lists generated columns too, which
+    COPY leaves out: compare the number of columns with the one that CopyOutResponse announces."""
+    program: bool
+    file: bool
+    """Neither STDIN nor STDOUT nor a program: a file of the server."""
+    format: Literal["text", "csv", "binary"]
+    delimiter: str
+    null: str
+    quote: str
+    """CSV only; empty otherwise, as is `escape`."""
+    escape: str
+    header: bool
+    encoding: str
+    """As given by the ENCODING option; empty means client_encoding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a text."""
+
+    facts: SqlFacts
+    text: str
+    """As sent; of a batch only this statement's part."""
+    verb: str
+    """The leading command, for a narrow column."""
+    prepares: str | None = None
+    """Name given by PREPARE."""
+    executes: str | None = None
+    """Name that EXECUTE asks for; `facts` are unknown until `with_prepared` has resolved it."""
+    body: SqlFacts | None = None
+    """PREPARE: what the prepared statement does. EXECUTE: what the arguments do, and what stands around the EXECUTE."""
+    explained: bool = False
+    """The EXECUTE is only explained, not run."""
+    deallocates: str | None = None
+    """Name that DEALLOCATE forgets; empty for ALL."""
+    copy: CopyShape | None = None
+    sets: tuple[str, ...] = ()
+    """Names of the settings that SET or RESET touches, lower case; `all` for RESET ALL."""
+    discards: bool = False
+    """DISCARD ALL: prepared statements, settings, cursors, listeners and temporary tables are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What a text sent in one message does."""
+
+    facts: SqlFacts
+    """The union over its statements."""
+    statements: tuple[Statement, ...]
+    verb: str
+    """The first statement's with an effect, else the first one's; `empty` or `unknown` when there is none."""
+    executes: bool = False
+    """Some statement is an EXECUTE, so `facts` are unknown until `with_prepared` has resolved it."""
+
+
+def unknown(reason: str) -> SqlFacts:
+    """Facts that match no allow."""
+    return SqlFacts(frozenset({"unknown"}), unknown=reason)
+
+
+def union(parts: Iterable[SqlFacts]) -> SqlFacts:
+    """The facts of a batch; its first unknown is the whole's."""
+    listed = list(parts)
+    if len(listed) == 1:
+        return listed[0]
+    nothing: frozenset[str] = frozenset()
+    return SqlFacts(
+        commands=nothing.union(*(part.commands for part in listed)),
+        neutral=nothing.union(*(part.neutral for part in listed)),
+        reads=nothing.union(*(part.reads for part in listed)),
+        writes=nothing.union(*(part.writes for part in listed)),
+        functions=nothing.union(*(part.functions for part in listed)),
+        missing_where=any(part.missing_where for part in listed),
+        statements=sum(part.statements for part in listed),
+        unknown=next((part.unknown for part in listed if part.unknown), ""),
+    )
