@@ -125,9 +125,9 @@ def decode_event(line: bytes | msgspec.Raw) -> Event:
     return Event(outer.at, outer.session, _KINDS[outer.kind](*msgspec.structs.astuple(values)))
 
 
-def own_alert(at: float, code: str, text: str) -> Event:
+def own_alert(at: float, code: str, text: str, session: str = "") -> Event:
     """An alert in hooptui's own words, with nothing from outside in it, for what the journal says in records of its own."""
-    return Event(at, "", Alert(code, Masked(text)))
+    return Event(at, session, Alert(code, Masked(text)))
 
 
 def _short(text: str) -> str:

@@ -26,7 +26,7 @@ _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _BLOCK: Final = 1 << 20
 
 
-class LogUnusable(Exception):
+class JournalError(Exception):
     """The audit log cannot be opened as it is; the message says which file and line, and what to do. For exit status 2."""
 
 
@@ -77,12 +77,12 @@ class Layout:
         return sorted((path.name for path in self.recordings.iterdir() if _DAY.fullmatch(path.name)), reverse=True)
 
     def make(self) -> None:
-        """Make the directories, 0700. Raises OSError, and LogUnusable when others may write to one of them."""
+        """Make the directories, 0700. Raises OSError, and JournalError when others may write to one of them."""
         for path in (self.state, self.journal, self.recordings, self.live):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             mode = path.stat().st_mode
             if mode & 0o022:
-                raise LogUnusable(f"{path}: others may write to it (mode {mode & 0o777:03o}); chmod 700 {path}")
+                raise JournalError(f"{path}: others may write to it (mode {mode & 0o777:03o}); chmod 700 {path}")
             if path is not self.state and mode & 0o077:
                 path.chmod(0o700)
 
@@ -114,7 +114,7 @@ def lock(path: Path, *, patience: float = 1.0) -> int:
     Waits up to `patience` seconds, because a reader's look (`locked`) takes it for a moment.
 
     Raises:
-        LogUnusable: another process has it.
+        JournalError: another process has it.
         OSError: the file cannot be opened.
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -125,7 +125,7 @@ def lock(path: Path, *, patience: float = 1.0) -> int:
         except BlockingIOError:
             if time.monotonic() >= until:
                 os.close(fd)
-                raise LogUnusable(
+                raise JournalError(
                     f"{path.parent}: another hooptui writes this journal; stop it, or use another state directory"
                 ) from None
             time.sleep(0.02)
@@ -195,12 +195,12 @@ def write_new(path: Path, data: bytes, *, mode: int = 0o600) -> None:
 
 
 def read_private(path: Path) -> bytes:
-    """At most 10,000 bytes of a file that only its owner may read. Raises LogUnusable when others may too, OSError."""
+    """At most 10,000 bytes of a file that only its owner may read. Raises JournalError when others may too, OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         mode = os.fstat(fd).st_mode
         if mode & 0o077:
-            raise LogUnusable(f"{path}: others may read it (mode {mode & 0o777:03o}); chmod 600 {path}")
+            raise JournalError(f"{path}: others may read it (mode {mode & 0o777:03o}); chmod 600 {path}")
         return os.read(fd, 10_000)
     finally:
         os.close(fd)

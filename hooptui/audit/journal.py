@@ -12,14 +12,8 @@ from pathlib import Path
 
 from hooptui.audit.chain import ABSENT, Chain, Record, genesis, line_hash, parse
 from hooptui.audit.codec import MAX_LINE, Unreadable, decode_event, own_alert
-from hooptui.audit.files import (
-    Layout,
-    LogUnusable,
-    pieces,
-    sync_directory,
-    sync_file,
-    write_all,
-)
+from hooptui.audit.files import JournalError as JournalError
+from hooptui.audit.files import Layout, pieces, sync_directory, sync_file, write_all
 from hooptui.core.desk import JournalLine
 from hooptui.core.events import TornTail
 
@@ -175,7 +169,7 @@ def open_journal(layout: Layout, fingerprint: str, segment_bytes: int) -> Opened
     An unterminated last line is what a killed process leaves: it is copied to `*.torn` and cut off. Nothing else is mended.
 
     Raises:
-        LogUnusable: the journal is broken, or is another key's.
+        JournalError: the journal is broken, or is another key's.
         OSError: it cannot be read or written.
     """
     chain = genesis(fingerprint)
@@ -263,9 +257,9 @@ def _set_aside(layout: Layout, path: Path, start: int, data: bytes) -> None:
         sync_directory(layout.journal)
 
 
-def _broken(layout: Layout, path: Path, line: int, what: str) -> LogUnusable:
+def _broken(layout: Layout, path: Path, line: int, what: str) -> JournalError:
     where = f"{path}:{line}" if line else str(path)
-    return LogUnusable(
+    return JournalError(
         f"{where}: {what}. The journal was damaged or changed, and hooptui does not write after a break. `hooptui verify`"
         f" shows all of it. Restore {layout.journal} from a copy, or keep it as evidence: move {layout.state} away and start anew"
     )

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from hooptui.audit.files import LogUnusable, read_private, write_new
+from hooptui.audit.files import JournalError, read_private, write_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,13 @@ def signer(state: Path, *, fresh: bool) -> Signer:
     """The signing key of a state directory; made, with its public half beside it, when `fresh` and there is none.
 
     Raises:
-        LogUnusable: it is missing although there is a journal, others may read it, or it is no Ed25519 key.
+        JournalError: it is missing although there is a journal, others may read it, or it is no Ed25519 key.
         OSError: it cannot be read or written.
     """
     path, public_path = state / "journal.key", state / "journal.pub"
     if not path.exists():
         if not fresh:
-            raise LogUnusable(
+            raise JournalError(
                 f"{path}: missing, but there is a journal; restore the key, or move {state} away to begin anew"
             )
         private = Ed25519PrivateKey.generate()
@@ -68,7 +68,7 @@ def signer(state: Path, *, fresh: bool) -> Signer:
     if not public_path.exists():
         write_new(public_path, pem, mode=0o644)
     if checker(public_path).fingerprint != fingerprint(public):
-        raise LogUnusable(f"{public_path}: is not the public half of {path}; restore the right one")
+        raise JournalError(f"{public_path}: is not the public half of {path}; restore the right one")
     return Signer(loaded, fingerprint(public))
 
 
@@ -76,7 +76,7 @@ def checker(path: Path) -> Checker:
     """The public key in a PEM file.
 
     Raises:
-        LogUnusable: it is no Ed25519 public key.
+        JournalError: it is no Ed25519 public key.
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
@@ -84,9 +84,9 @@ def checker(path: Path) -> Checker:
     try:
         public = serialization.load_pem_public_key(text)
     except ValueError:
-        raise LogUnusable(f"{path}: not a public key in PEM") from None
+        raise JournalError(f"{path}: not a public key in PEM") from None
     if not isinstance(public, Ed25519PublicKey):
-        raise LogUnusable(f"{path}: not an Ed25519 public key")
+        raise JournalError(f"{path}: not an Ed25519 public key")
     return Checker(public, fingerprint(public))
 
 
@@ -99,7 +99,7 @@ def hmac_key(state: Path) -> bytes:
     """The key of operation fingerprints: 32 random bytes, made when missing (grants do not outlive the process).
 
     Raises:
-        LogUnusable: others may read it, or it is too short.
+        JournalError: others may read it, or it is too short.
         OSError: it cannot be read or written.
     """
     path = state / "fingerprint.key"
@@ -107,7 +107,7 @@ def hmac_key(state: Path) -> bytes:
         write_new(path, secrets.token_bytes(32))
     key = read_private(path)
     if len(key) < 32:
-        raise LogUnusable(f"{path}: has {len(key)} bytes instead of 32; remove it and a new one is made")
+        raise JournalError(f"{path}: has {len(key)} bytes instead of 32; remove it and a new one is made")
     return key
 
 
@@ -115,7 +115,7 @@ def _pem(path: Path, text: bytes) -> Ed25519PrivateKey:
     try:
         private = serialization.load_pem_private_key(text, password=None)
     except (ValueError, TypeError):
-        raise LogUnusable(f"{path}: not an unencrypted private key in PEM; restore it") from None
+        raise JournalError(f"{path}: not an unencrypted private key in PEM; restore it") from None
     if not isinstance(private, Ed25519PrivateKey):
-        raise LogUnusable(f"{path}: not an Ed25519 private key; restore it")
+        raise JournalError(f"{path}: not an Ed25519 private key; restore it")
     return private

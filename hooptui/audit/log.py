@@ -17,7 +17,7 @@ from pathlib import Path
 
 from hooptui.audit.chain import Chain
 from hooptui.audit.codec import Unwritable, encode_event
-from hooptui.audit.files import Layout, LogUnusable, day_of, session_name, words
+from hooptui.audit.files import JournalError, Layout, day_of, session_name, words
 from hooptui.audit.recording import Recording
 from hooptui.audit.writer import Limits, Shared, Writer, open_writer
 from hooptui.core.clock import Clock
@@ -72,7 +72,7 @@ class AuditLog:
         """Lock, check and open the log, record what a killed run left behind, and prove that it can be written.
 
         Raises:
-            LogUnusable: with words for the operator; nothing is left open.
+            JournalError: with words for the operator; nothing is left open.
         """
         self._loop = asyncio.get_running_loop()
         try:
@@ -80,7 +80,7 @@ class AuditLog:
                 open_writer, self._layout, self._clock, self._limits, self._shared, self._settle
             )
         except OSError as error:
-            raise LogUnusable(words(error, self._layout.state)) from None
+            raise JournalError(words(error, self._layout.state)) from None
         self._writer, self._chain = writer, writer.chain
         self._shared.refusal = ""
         self._thread = threading.Thread(target=writer.run, name="audit-writer", daemon=True)
@@ -92,7 +92,7 @@ class AuditLog:
                 self._shared.stop()
             await asyncio.to_thread(self._thread.join)
             self._thread = None
-            raise LogUnusable(str(broken)) from None
+            raise JournalError(str(broken)) from None
 
     async def close(self) -> None:
         """Write what waits, seal what is open, sign the end, sync, release the lock. Harmless when not started or closed.

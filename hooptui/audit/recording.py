@@ -21,6 +21,8 @@ from hooptui.audit.codec import MAX_LINE
 from hooptui.audit.files import Layout, pieces, sync_directory, sync_file, write_all
 from hooptui.core.events import RecordingSealed
 
+NO_RECORDING: Final = "no-recording"
+"""Code of the alert which says that a session has no recording, because of its name."""
 _BLOCK: Final = 1 << 20
 _OMITTED: Final = b',"kind":"omitted","data":{'
 

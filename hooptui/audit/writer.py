@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from hooptui.audit.chain import Chain, Gap
-from hooptui.audit.codec import encode_event
+from hooptui.audit.codec import encode_event, own_alert
 from hooptui.audit.files import Layout, lock, words
 from hooptui.audit.journal import Journal, open_journal
 from hooptui.audit.keys import Signer, hmac_key, signer
-from hooptui.audit.recording import Recording, Recordings, leftovers
+from hooptui.audit.recording import NO_RECORDING, Recording, Recordings, leftovers
 from hooptui.core.clock import Clock
 from hooptui.core.events import Event, TornTail
 
@@ -98,7 +98,7 @@ def open_writer(layout: Layout, clock: Clock, limits: Limits, shared: Shared, se
     """Lock and open everything, with the records of what a killed run left behind queued; and the fingerprints' key.
 
     Raises:
-        LogUnusable, OSError: nothing is left open.
+        JournalError, OSError: nothing is left open.
     """
     layout.make()
     held = lock(layout.lock)
@@ -169,9 +169,7 @@ class Writer:
         shared, now = self._shared, self._clock.now()
         shared.durable_seq = self._journal.durable_seq
         if torn is not None:
-            line = self.chain.event(encode_event(Event(now, "", torn)))
-            shared.lines.append(line)
-            shared.waiting += len(line)
+            self._say(Event(now, "", torn))
         for recording, body in leftovers(self._layout):
             self.sealed(recording, Event(now, recording.session, body))
 
@@ -191,6 +189,10 @@ class Writer:
     def sealed(self, recording: Recording, event: Event) -> None:
         """Queue the record of a seal. The caller holds the lock, or is alone."""
         self._sealed.append((recording, event))
+        self._say(event)
+
+    def _say(self, event: Event) -> None:
+        """Queue an event of the log's own for the journal. The caller holds the lock, or is alone."""
         line = self.chain.event(encode_event(event))
         self._shared.lines.append(line)
         self._shared.waiting += len(line)
@@ -294,12 +296,17 @@ class Writer:
 
     def _create(self) -> None:
         """Files of new sessions, before the journal says that they began. Raises OSError."""
-        for recording in self._begun:
-            self._markers_synced = not self._recordings.create(recording) and self._markers_synced
+        while self._begun:
+            recording = self._begun[0]
+            if self._recordings.create(recording):
+                self._markers_synced = False
+            elif recording.refused:
+                with self._shared.lock:
+                    self._say(own_alert(self._clock.now(), NO_RECORDING, recording.refused, recording.session))
+            self._begun.pop(0)
         if not self._markers_synced:
             self._recordings.sync_markers()
             self._markers_synced = True
-        self._begun = []
 
     def _committed(self) -> None:
         """What was put into the journal is durable: tell those who waited. Raises OSError."""
