@@ -7,6 +7,7 @@ and when the relay takes over, the transport is paused and nothing is lost. Know
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 from hooptui.protocols.postgres.packets import packet_length
 from hooptui.protocols.postgres.wire import HEADER, Frame, ProtocolViolation
@@ -45,11 +46,10 @@ class Dialogue(asyncio.Protocol):
     # --- what the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError(f"{transport!r} is no stream")
-        self._transport = transport
+        # A cast, for uvloop's TLS transport is one in everything but its bases.
+        self._transport = cast(asyncio.Transport, transport)
         if self._closing:
-            transport.abort()
+            self._transport.abort()
         self._pause()
 
     def data_received(self, data: bytes) -> None:
