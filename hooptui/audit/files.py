@@ -76,6 +76,14 @@ class Layout:
         """Days that have recordings, newest first. Raises OSError."""
         return sorted((path.name for path in self.recordings.iterdir() if _DAY.fullmatch(path.name)), reverse=True)
 
+    def recorded(self) -> Iterator[tuple[str, Path, bool]]:
+        """Day and path of everything in the days' directories, newest day first; True when it is named as a recording is.
+
+        Raises OSError."""
+        for day in self.days():
+            for path in (self.recordings / day).iterdir():
+                yield day, path, path.suffix == ".jsonl" and _SESSION.fullmatch(path.stem) is not None
+
     def make(self) -> None:
         """Make the directories, 0700. Raises OSError, and JournalError when others may write to one of them."""
         for path in (self.state, self.journal, self.recordings, self.live):

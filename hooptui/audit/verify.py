@@ -23,6 +23,7 @@ import stat
 import time
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -30,7 +31,7 @@ from typing import Final
 
 from hooptui.audit.chain import ABSENT, Checkpoint, Record, checkpoint_line, genesis, line_hash, parse, signed
 from hooptui.audit.codec import Unreadable, decode_event
-from hooptui.audit.files import JournalError, Layout, Piece, day_of, locked, pieces, session_name, words
+from hooptui.audit.files import JournalError, Layout, Piece, day_of, locked, pieces, words
 from hooptui.audit.journal import LONGEST
 from hooptui.audit.keys import Checker, checker
 from hooptui.audit.recording import NO_RECORDING, file_hash
@@ -152,16 +153,13 @@ def _check(walk: _Walk) -> None:
     walk.end(live)
 
 
-def _on_disk(layout: Layout, findings: _Findings) -> list[tuple[str, str]]:
+def _on_disk(layout: Layout, findings: _Findings) -> Iterator[tuple[str, str]]:
     """Day and session of the recordings that are there."""
-    found = []
-    for day in layout.days():
-        for path in (layout.recordings / day).iterdir():
-            try:
-                found.append((day, session_name(path.name.removesuffix(".jsonl"))))
-            except ValueError:
-                findings.note(f"{path}: not a recording")
-    return found
+    for day, path, named in layout.recorded():
+        if named:
+            yield day, path.stem
+        else:
+            findings.note(f"{path}: not a recording")
 
 
 class _Walk:
