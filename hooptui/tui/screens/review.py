@@ -1,0 +1,259 @@
+"""The window in which an operation is approved: what will run, what it will touch, whose it is, and when it denies itself.
+
+The approval it speaks of is fixed when it opens; whatever list is behind it may move. Approve goes dead, with the reason in
+words, as soon as the approval cannot be given any more. Knows the desk only through the application's door.
+"""
+
+from __future__ import annotations
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.widgets import Button, Input
+
+from hooptui.core.desk import Command, HeldView, Outcome, Review
+from hooptui.tui.journal_words import SCOPES
+from hooptui.tui.screens.modal import Choice, Modal, Prose, button, field, label
+from hooptui.tui.text import Row, clean, clean_lines, crop, span_of, spot, wrap_row
+from hooptui.tui.transcript import sql
+from hooptui.tui.widgets.held import facts_text, needs_text
+from hooptui.tui.widgets.lines import Bar
+
+HISTORY = 3
+"""Earlier operations that are shown."""
+
+
+class ReviewScreen(Modal):
+    """See the module."""
+
+    def __init__(self, hold: HeldView) -> None:
+        super().__init__(f"Review #{hold.number}")
+        self.hold = hold
+        self.review: Review | None = None
+        self.dead = ""
+        """Why this approval cannot be given any more, whatever one types."""
+        self.sent = False
+        self.head = Bar(id="review-head")
+        self.statement = Prose(6, id="review-statement")
+        self.facts = Bar(id="review-facts", classes="auto")
+        self.scopes = [(one, _scope_words(one, hold)) for one in hold.scopes] or [("once", SCOPES["once"])]
+
+    def inside(self) -> ComposeResult:
+        yield self.head
+        yield self.statement
+        yield self.facts
+        yield Horizontal(label("Scope "), Choice(self.scopes, id="scope"), classes="row")
+        yield field(
+            "Reason",
+            "reason",
+            "why, for the client and the journal" + (" (required)" if self.hold.reason_required else ""),
+        )
+        if self.hold.risk == "high":
+            yield field("High risk: type the target to approve ", "typed")
+        yield self.words
+        with Horizontal(classes="buttons"):
+            yield button("Cancel  esc", "cancel")
+            yield button("Deny  x", "deny")
+            yield button("Approve", "approve", "-go")
+
+    def on_mount(self) -> None:
+        self.query_one("#cancel").focus()
+        self.hooptui.background(f"review {self.hold.number}", self._look_up)
+
+    async def _look_up(self) -> None:
+        review = await self.hooptui.desk.review(self.hold.number)
+        if review is None:
+            self._settled()
+        else:
+            self.review = review
+        self.tick()
+
+    # --- what is shown
+
+    def tick(self) -> None:
+        snapshot = self.hooptui.snapshot
+        now = snapshot.health.now if snapshot is not None else self.hold.opened_at
+        current = (
+            next((one for one in snapshot.held if one.number == self.hold.number), None)
+            if snapshot is not None
+            else self.hold
+        )
+        if current is not None:
+            self.hold = current
+        elif not self.sent:
+            self._settled()
+        hold, cells = self.hold, self._cells
+        who = f"{clean(hold.who, 40)} → {clean(hold.target, 40)} ({clean(hold.via, 8)})"
+        left = hold.expires_at - now
+        if self.dead:
+            timing: Row = (("settled", "faint"),)
+        elif left <= 0:
+            timing = (("its time is over", "bad"),)
+        else:
+            timing = (
+                (f"waiting {span_of(now - hold.opened_at)}, expires to deny in ", "faint"),
+                (span_of(left), "bad" if left < 30 else "held"),
+            )
+        used = len(who) + sum(len(text) for text, _ in timing)
+        self.head.put(((who, "strong"), (" " * max(1, cells - used), ""), *timing))
+        lines: list[Row] = []
+        for text in clean_lines(hold.text):
+            lines.extend((("  ", ""), *row) for row in wrap_row(tuple(sql(text)), cells - 3))
+        for number, value in enumerate(hold.parameters[:50], 1):
+            lines.append(
+                (
+                    (f"  ${number} = ", "faint"),
+                    *([("NULL", "faint")] if value is None else spot(clean(value, 200), "value")),
+                )
+            )
+        self.statement.put(lines)
+        rows = self._facts(cells)
+        self.facts.styles.height = len(rows)
+        self.facts.put(*rows)
+        self.judge()
+
+    @property
+    def _cells(self) -> int:
+        return max(40, min(78, self.hooptui.size.width) - 4)
+
+    def _facts(self, cells: int) -> list[Row]:
+        hold, review = self.hold, self.review
+        risk = clean(hold.risk, 12)
+        rule: Row = (
+            ("rule ", "faint"), (clean(hold.rule, 40), "strong"), (f" “{clean(hold.rule_words, 200)}”", "text"),
+            ("   risk ", "faint"), (risk, "bad" if risk == "high" else "text"),
+        )  # fmt: skip
+        rows = wrap_row(rule, cells)
+        facts = facts_text(hold)
+        if facts:
+            rows += wrap_row((("facts  ", "faint"), (facts, "text")), cells)[:3]
+        rows.append((("needs  ", "faint"), (needs_text(hold).removeprefix("needs "), "text")))
+        if review is None:
+            rows.append((("rows   ", "faint"), ("asking the target …" if not self.dead else "not known", "warn")))
+            return [crop(row, cells) for row in rows]
+        rows += wrap_row((("rows   ", "faint"), (clean(review.estimate, 300) or "no estimate", "warn")), cells)[:2]
+        groups = clean(", ".join(review.groups), 80) or "no group"
+        since = span_of(hold.opened_at - review.opened_at)
+        asker = f"{groups} · from {clean(review.peer, 50)} · {clean(review.application, 40) or 'no application name'} · {since} into the session"
+        rows += wrap_row((("who    ", "faint"), (asker, "text")), cells)[:2]
+        for index, text in enumerate(review.history[-HISTORY:]):
+            rows.append((("before " if index == 0 else "       ", "faint"), *spot(clean(text, 200), "faint")))
+        return [crop(row, cells) for row in rows]
+
+    # --- whether it may be approved
+
+    def _settled(self) -> None:
+        """It was settled elsewhere: find out how, for the words."""
+        how = self.hooptui.tail.settled(self.hold.number)
+        self.dead = f"#{self.hold.number} was settled meanwhile: {how or 'see 5 Audit for how'}"
+        if not how:
+            self.hooptui.background("tail", self.hooptui.read_tail)
+
+    def why_not(self) -> str:
+        """Why Approve is dead; empty when it may be pressed."""
+        snapshot = self.hooptui.snapshot
+        if self.dead:
+            return self.dead
+        if self.hooptui.closed:
+            return "the gateway does not answer"
+        if snapshot is not None and snapshot.health.now >= self.hold.expires_at:
+            return f"#{self.hold.number} denied itself: its time is over"
+        if self.sent:
+            return "sent …"
+        if self.review is None:
+            return "looking up what is known of it …"
+        if self.review.may_vote:
+            return f"you may not approve: {clean(self.review.may_vote, 200)}"
+        if self.hold.reason_required and not self._value("reason"):
+            return "this rule wants a reason"
+        if self.hold.risk == "high" and self._value("typed") != self.hold.target:
+            return f"high risk: type {clean(self.hold.target, 60)} to approve"
+        return ""
+
+    def judge(self) -> None:
+        """Bring buttons and words in line with what is possible now."""
+        why = self.why_not()
+        self.query_one("#approve", Button).disabled = bool(why)
+        over = bool(self.dead) or self.sent
+        self.query_one("#deny", Button).disabled = over
+        given = (
+            f"{self.hold.approvals} of {self.hold.quorum} approve so far; yours "
+            if self.hold.quorum > 1
+            else "Approve "
+        )
+        ready = (
+            f"{given}lets it go on in flight"
+            if self.hold.approvals + 1 >= self.hold.quorum
+            else f"{given}counts, more are needed"
+        )
+        self.say(why or ready, "bad" if self.dead else "warn" if why else "ok")
+        if over and isinstance(self.focused, Button) and self.focused.disabled:
+            self.query_one("#cancel").focus()
+
+    def _value(self, name: str) -> str:
+        return self.query_one(f"#{name}", Input).value.strip()
+
+    # --- hands
+
+    def on_input_changed(self) -> None:
+        self.judge()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter in a field goes on to the next; it never approves."""
+        event.stop()
+        self.focus_next()
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key == "x" and not isinstance(self.focused, Input):
+            event.stop()
+            self._deny()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        match event.button.id:
+            case "approve":
+                self._approve()
+            case "deny":
+                self._deny()
+            case _:
+                self.dismiss()
+
+    def _approve(self) -> None:
+        if self.why_not():
+            self.judge()
+            return
+        scope = self.query_one("#scope", Choice).value
+        self._send(
+            Command("approve", {"number": str(self.hold.number), "reason": self._value("reason"), "scope": scope})
+        )
+
+    def _deny(self) -> None:
+        if self.dead or self.sent:
+            return
+        if not self._value("reason"):
+            self.query_one("#reason").focus()
+            self.say("to deny takes a reason: the client will read it", "warn")
+            return
+        self._send(Command("deny", {"number": str(self.hold.number), "reason": self._value("reason")}))
+
+    def _send(self, command: Command) -> None:
+        self.sent = True
+        self.judge()
+        self.hooptui.command(command, self._done)
+
+    def _done(self, outcome: Outcome) -> None:
+        if not self.is_attached:
+            return
+        if outcome.ok:
+            self.dismiss()
+            return
+        self.sent = False
+        self.judge()
+        self.say(f"✗ {clean(outcome.text, 300)}", "bad")
+
+
+def _scope_words(scope: str, hold: HeldView) -> str:
+    if scope == "once":
+        return SCOPES["once"]
+    minutes = max(1, round(hold.scope_lasts / 60))
+    return f"{SCOPES.get(scope, clean(scope, 20))} for {minutes} min"

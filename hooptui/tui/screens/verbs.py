@@ -1,0 +1,398 @@
+"""What each verb of the keymap does on the main screen. Looks go straight to a pane, changes go through a window or the desk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hooptui.core.desk import Command, HeldView, SessionView
+from hooptui.core.events import Event
+from hooptui.tui.feed import SLICE, Feed
+from hooptui.tui.keymap import VIEWS, changes, key_of
+from hooptui.tui.screens.deny import DenyScreen
+from hooptui.tui.screens.help import HelpScreen
+from hooptui.tui.screens.kill import KillScreen
+from hooptui.tui.screens.palette import PaletteScreen
+from hooptui.tui.screens.quit import QuitScreen
+from hooptui.tui.screens.record import RecordScreen
+from hooptui.tui.screens.review import ReviewScreen
+from hooptui.tui.text import clean, plain
+from hooptui.tui.widgets.audit import record_rows
+from hooptui.tui.widgets.panes import HeldPane, LivePane
+from hooptui.tui.widgets.replay_panes import MOST, RecordingsPane
+
+if TYPE_CHECKING:
+    from hooptui.tui.screens.main import MainScreen
+
+PANES = ("live", "held", "output")
+
+
+class Verbs:
+    """See the module."""
+
+    def __init__(self, screen: MainScreen) -> None:
+        self.screen = screen
+
+    def do(self, verb: str, key: str = "", arg: str = "") -> None:
+        """Run a verb of the keymap; `arg` is what the palette was told beyond it."""
+        screen, app = self.screen, self.screen.hooptui
+        row = key_of(verb)
+        if screen.filtering:
+            if verb == "back":
+                screen.close_filter(keep=False)
+            return
+        if screen.pane.place not in row.where and not arg:
+            app.flash(f"{row.shown or row.word}: {row.help}; not here", "faint")
+            return
+        if changes(row) and app.readonly:
+            app.flash(f"read-only: {row.shown or row.word} ({row.word.lower()}) does nothing here", "warn")
+            return
+        match verb:
+            case "approve" | "deny" | "kill" | "freeze" | "reload" | "drain" | "export":
+                self._change(verb, arg)
+            case "play" | "step" | "operation-before" | "operation-after" | "risky-after" | "risky-before":
+                self._play(verb)
+            case "seconds-back" | "seconds-on" | "slower" | "faster":
+                self._play(verb)
+            case "down" | "up" | "top" | "end" | "page-down" | "page-up":
+                screen.pane.lines.move(verb)
+                if verb == "up" or verb == "top" or verb == "page-up":
+                    self._older()
+            case "follow" | "wrap" | "times":
+                self._output(verb)
+            case _:
+                self._look(verb, key, arg)
+
+    # --- looking
+
+    def _look(self, verb: str, key: str, arg: str) -> None:
+        screen, app = self.screen, self.screen.hooptui
+        match verb:
+            case "view":
+                number = arg or key
+                if number.isdecimal() and 1 <= int(number) <= len(VIEWS):
+                    screen.go(VIEWS[int(number) - 1])
+            case "pane" | "pane-before":
+                self._next_pane(1 if verb == "pane" else -1)
+            case "open":
+                self._open()
+            case "back":
+                self._back()
+            case "filter":
+                screen.open_filter()
+            case "palette":
+                app.push_screen(PaletteScreen(screen.pane.place, readonly=app.readonly, run=self.do))
+            case "help":
+                app.push_screen(HelpScreen())
+            case "quit":
+                app.push_screen(QuitScreen())
+            case "zoom":
+                screen.zoomed = not screen.zoomed
+                screen.restyle()
+                app.flash("this pane alone; z again for all" if screen.zoomed else "all panes", "faint")
+            case "sort":
+                self._sort()
+            case "copy":
+                self._copy()
+            case "replay":
+                self._replay(arg)
+            case "verify":
+                app.background("verify", self._verify)
+            case _:
+                raise KeyError(verb)
+
+    def _open(self) -> None:
+        screen = self.screen
+        match screen.pane.place:
+            case "live":
+                if screen.live.session is not None:
+                    self.show_output(screen.live.session.id)
+                    screen.output.transcript.set_follow(True)
+                    screen.go("output")
+            case "held":
+                self._change("approve", "")
+            case "recordings":
+                self._replay("")
+            case "audit":
+                record = screen.audit.record
+                if record is not None:
+                    screen.app.push_screen(
+                        RecordScreen(f"Record {record.seq}", record_rows(record, screen.hooptui.zone))
+                    )
+
+    def _back(self) -> None:
+        screen = self.screen
+        if screen.pane.filter:
+            screen.open_filter()
+            screen.filter_input.value = ""
+            screen.close_filter(keep=True)
+            screen.hooptui.flash("filter off", "faint")
+        elif screen.zoomed:
+            screen.zoomed = False
+            screen.restyle()
+        elif screen.view == "replay" and screen.on_stage:
+            screen.go("replay", stage=False)
+        elif screen.view != "live":
+            screen.go("live")
+        else:
+            screen.hooptui.flash("nothing to go back from; ctrl+q leaves", "faint")
+
+    def _next_pane(self, step: int) -> None:
+        screen = self.screen
+        if screen.view == "replay" and screen.player.player is not None:
+            screen.go("replay", stage=not screen.on_stage)
+            return
+        ring = VIEWS if screen.narrow or screen.zoomed or screen.view not in PANES else PANES
+        screen.go(ring[(ring.index(screen.view) + step) % len(ring)])
+
+    def _sort(self) -> None:
+        pane = self.screen.pane
+        if isinstance(pane, LivePane | HeldPane | RecordingsPane):
+            by = pane.list.next_sort()
+            pane.again()
+            self.screen.hooptui.flash(f"sorted by {by}", "faint")
+
+    def _copy(self) -> None:
+        screen = self.screen
+        match screen.pane.place:
+            case "live":
+                text = screen.live.session.last if screen.live.session else ""
+            case "held":
+                text = screen.held.hold.text if screen.held.hold else ""
+            case "output":
+                text = screen.output.transcript.chosen
+            case "player":
+                text = screen.player.transcript.chosen
+            case "recordings":
+                text = screen.recordings.list.chosen.session if screen.recordings.list.chosen else ""
+            case _:
+                record = screen.audit.list.chosen
+                text = plain(screen.audit.list.row(screen.audit.list.at, 500)).strip("▌ ") if record else ""
+        if not text:
+            screen.hooptui.flash("nothing to copy here", "faint")
+            return
+        # What is pasted may go into a shell: it is the inert text that was seen, not what it was made of.
+        shown = "\n".join(clean(line) for line in text.split("\n"))
+        screen.app.copy_to_clipboard(shown)
+        screen.hooptui.flash(f"copied {len(shown)} characters", "faint")
+
+    def _output(self, verb: str) -> None:
+        screen = self.screen
+        transcript = screen.player.transcript if screen.pane.place == "player" else screen.output.transcript
+        if verb == "follow":
+            transcript.set_follow(not transcript.follow)
+        elif verb == "wrap":
+            transcript.wrap = not transcript.wrap
+            transcript.lay_out()
+        else:
+            transcript.times = not transcript.times
+            transcript.lay_out()
+        screen.output.show(screen.session_of(screen.output.session))
+
+    # --- output
+
+    def show_output(self, session: str) -> None:
+        """Turn Output to a session."""
+        screen = self.screen
+        if screen.output.session == session:
+            return
+        old, screen.feed = screen.feed, Feed(screen.hooptui.desk, session)
+        view = screen.session_of(session)
+        screen.output.open(session, f"{clean(view.who, 40)} → {clean(view.target, 40)}" if view else "")
+        if old is not None:
+            screen.hooptui.background(f"close {old.session}", old.close)
+        self.pull()
+
+    def pull(self) -> None:
+        """Read on in the session that Output shows; one read at a time, however often this is called."""
+        feed = self.screen.feed
+        if feed is None or self.screen.hooptui.closed:
+            return
+
+        async def work() -> None:
+            batch = await feed.pull()
+            if feed is self.screen.feed:
+                self.screen.output.transcript.feed(batch.events, batch.lost)
+
+        self.screen.hooptui.background(f"output {feed.session}", work)
+
+    # --- held
+
+    def ask_review(self) -> None:
+        """Ask once what the target says of the hold under the cursor."""
+        held = self.screen.held
+        hold = held.hold
+        if hold is None or hold.number in held.asked:
+            return
+        held.asked.add(hold.number)
+        number = hold.number
+
+        async def work() -> None:
+            review = await self.screen.hooptui.desk.review(number)
+            if review is not None:
+                held.reviews[number] = review
+            held.show_detail()
+
+        self.screen.hooptui.background(f"estimate {number}", work)
+
+    def _hold(self, arg: str) -> HeldView | None:
+        """The hold that is meant: by number, under the cursor, or of the session in question."""
+        screen = self.screen
+        snapshot = screen.hooptui.snapshot
+        waiting = snapshot.held if snapshot is not None else ()
+        if arg:
+            return next((one for one in waiting if str(one.number) == arg.removeprefix("#")), None)
+        if screen.pane.place == "held":
+            return screen.held.hold
+        session = self._session("")
+        return next((one for one in waiting if session is not None and one.session == session.id), None)
+
+    def _session(self, arg: str) -> SessionView | None:
+        screen = self.screen
+        if arg:
+            snapshot = screen.hooptui.snapshot
+            found = [one for one in snapshot.sessions if one.id.startswith(arg)] if snapshot is not None else []
+            return found[0] if len(found) == 1 else None
+        match screen.pane.place:
+            case "live":
+                return screen.live.session
+            case "held":
+                return screen.session_of(screen.held.hold.session) if screen.held.hold else None
+            case "output":
+                return screen.session_of(screen.output.session)
+            case _:
+                return None
+
+    # --- changing
+
+    def _change(self, verb: str, arg: str) -> None:
+        app = self.screen.hooptui
+        match verb:
+            case "approve" | "deny":
+                hold = self._hold(arg)
+                if hold is None:
+                    app.flash(f"nothing is held {'as ' + clean(arg, 20) if arg else 'here'}", "faint")
+                else:
+                    app.push_screen(ReviewScreen(hold) if verb == "approve" else DenyScreen(hold))
+            case "kill" | "freeze":
+                session = self._session(arg)
+                if session is None:
+                    app.flash("no open session here", "faint")
+                elif verb == "kill":
+                    app.push_screen(KillScreen(session))
+                else:
+                    app.command(Command("thaw" if session.state == "frozen" else "freeze", {"session": session.id}))
+            case "export":
+                number = arg or self._subject()
+                if number:
+                    app.command(Command("export", {"session": number}))
+                else:
+                    app.flash("no session here to export", "faint")
+            case "drain":
+                app.push_screen(QuitScreen())
+            case _:
+                app.command(Command("reload"))
+
+    def _subject(self) -> str:
+        """The session that the cursor is about, open or closed."""
+        screen = self.screen
+        match screen.pane.place:
+            case "live":
+                return screen.live.session.id if screen.live.session else ""
+            case "held":
+                return screen.held.hold.session if screen.held.hold else ""
+            case "output":
+                return screen.output.session
+            case "recordings":
+                return screen.recordings.list.chosen.session if screen.recordings.list.chosen else ""
+            case "player":
+                return screen.player.session
+            case _:
+                return screen.audit.record.event.session if screen.audit.record else ""
+
+    # --- replay and audit
+
+    def list_recordings(self) -> None:
+        screen = self.screen
+
+        async def work() -> None:
+            recordings = await screen.hooptui.desk.recordings()
+            snapshot = screen.hooptui.snapshot
+            screen.recordings.show(recordings, snapshot.health.now if snapshot else screen.hooptui.clock.now())
+
+        screen.hooptui.background("recordings", work)
+
+    def _replay(self, arg: str) -> None:
+        number = arg or self._subject()
+        if not number:
+            self.screen.hooptui.flash("no session here to replay", "faint")
+            return
+        known = next(
+            (one for one in self.screen.recordings.all if one.session == number), None
+        ) or self.screen.session_of(number)
+        self.play_session(number, f"{clean(known.who, 40)} → {clean(known.target, 40)}" if known else "")
+
+    def play_session(self, number: str, words: str) -> None:
+        """Read a recording and play it from its start."""
+        screen = self.screen
+        screen.player.waiting(number, words)
+        screen.go("replay", stage=True)
+
+        async def work() -> None:
+            events: list[Event] = []
+            position = 0
+            while len(events) < MOST:
+                part, position = await screen.hooptui.desk.transcript(number, after=position, limit=SLICE)
+                events.extend(part)
+                if len(part) < SLICE:
+                    break
+            if screen.player.session == number:
+                screen.player.load(events[:MOST], cut=len(events) >= MOST)
+
+        screen.hooptui.background(f"recording {number}", work)
+
+    def _play(self, verb: str) -> None:
+        pane, app = self.screen.player, self.screen.hooptui
+        player = pane.player
+        if player is None:
+            app.flash("the recording is being read", "faint")
+            return
+        found = True
+        match verb:
+            case "play":
+                player.toggle()
+            case "step":
+                player.step()
+            case "operation-before" | "operation-after":
+                found = player.to_operation(1 if verb == "operation-after" else -1)
+            case "risky-after" | "risky-before":
+                found = player.to_risky(1 if verb == "risky-after" else -1)
+            case "seconds-back" | "seconds-on":
+                player.seek(5.0 if verb == "seconds-on" else -5.0)
+            case "slower":
+                player.slower()
+            case _:
+                player.faster()
+        if not found:
+            app.flash("there is no further one", "faint")
+        pane.draw()
+
+    async def _verify(self) -> None:
+        audit = self.screen.audit
+        audit.running = True
+        audit.draw()
+        try:
+            audit.result = await self.screen.hooptui.desk.verify()
+        finally:
+            audit.running = False
+            audit.draw()
+
+    def _older(self) -> None:
+        screen = self.screen
+        if screen.pane is not screen.audit or screen.audit.list.at > 0:
+            return
+
+        async def work() -> None:
+            if await screen.hooptui.tail.older(screen.hooptui.desk):
+                screen.show_tail()
+
+        screen.hooptui.background("older", work)

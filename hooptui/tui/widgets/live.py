@@ -1,0 +1,95 @@
+"""View 1: a row for each session. Pure columns over SessionView; knows no desk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hooptui.core.desk import SessionView
+from hooptui.core.filter import Fields
+from hooptui.tui.text import Span, clean, count, span_of, spot
+from hooptui.tui.widgets.rows import Column, Rows
+
+IDLE = 60.0
+"""Seconds without an operation after which a live session counts as idle in the filter."""
+
+_RANK = {"held": 0, "frozen": 1, "running": 2, "ending": 3, "live": 4, "closed": 5}
+
+SORTS: tuple[tuple[str, Callable[[SessionView], tuple[object, ...]]], ...] = (
+    ("id", lambda one: (one.id,)),
+    ("who", lambda one: (one.who.lower(), one.id)),
+    ("target", lambda one: (one.target, one.id)),
+    ("age", lambda one: (one.opened_at, one.id)),
+    ("ops", lambda one: (-one.operations, one.id)),
+    ("state", lambda one: (_RANK.get(one.state, 9), one.id)),
+    ("last", lambda one: (-one.last_at, one.id)),
+)
+"""What `o` goes through: the title of the column and the order."""
+
+_STATES: dict[str, Span] = {
+    "live": ("live", ""),
+    "running": ("▸ run", "up"),
+    "held": ("▲ held", "held"),
+    "frozen": ("‖ froz", "frozen"),
+    "ending": ("✗ end", "bad"),
+    "closed": ("○ gone", "faint"),
+}
+
+
+class Live(Rows[SessionView]):
+    """See the module."""
+
+    def __init__(self) -> None:
+        super().__init__(id="live-list")
+        self.now = 0.0
+        self.sort = 0
+        self.columns = (
+            Column("ID", lambda one: (clean(one.id, 12), "faint"), 4, 8),
+            Column("WHO", lambda one: (clean(one.who, 80), ""), 5, 14),
+            Column("TARGET", lambda one: (clean(one.target, 80), ""), 6, 14),
+            Column("VIA", lambda one: (clean(one.via, 8), "faint"), 3, 4),
+            Column("AGE", lambda one: (span_of(self.now - one.opened_at), ""), 5, 6, right=True),
+            Column("OPS", lambda one: (count(one.operations), ""), 3, 6, right=True),
+            Column("STATE", lambda one: _STATES.get(one.state, (clean(one.state, 10), "warn")), 6, 6),
+            Column("LAST", _last, 6, 400, flex=True),
+        )
+
+    def key(self, item: SessionView) -> object:
+        return item.id
+
+    def passes(self, item: SessionView) -> bool:
+        return self.filter.holds(fields(item, self.now), item.last_at)
+
+    def row_style(self, item: SessionView) -> str:
+        return "strong" if item.state == "held" else "faint" if item.state in ("ending", "closed") else "text"
+
+    def order(self, sessions: tuple[SessionView, ...], now: float) -> None:
+        """Show these sessions as they are at `now`."""
+        self.now = now
+        self.fill(sorted(sessions, key=SORTS[self.sort][1]))
+
+    def next_sort(self) -> str:
+        """Go on to the next order; its title."""
+        self.sort = (self.sort + 1) % len(SORTS)
+        return SORTS[self.sort][0]
+
+
+def _last(one: SessionView) -> Span:
+    text = clean(one.last, 200)
+    return text, next(iter(spot(text[:1], "")), ("", ""))[1] or ""
+
+
+def fields(one: SessionView, now: float) -> Fields:
+    """What the filter may ask of a session. `idle` is a live one that has asked for nothing for a while."""
+    idle = one.state == "live" and now - one.last_at >= IDLE
+    return {
+        "id": one.id,
+        "who": (one.who, one.identity),
+        "target": one.target,
+        "via": one.via,
+        "state": (one.state, "idle") if idle else one.state,
+        "text": one.last[:2000],
+        "kind": one.kind,
+        "app": one.application,
+        "group": one.groups,
+        "peer": one.peer,
+    }

@@ -1,0 +1,456 @@
+"""A desk over values in memory, and the worlds of the scenes. Times are fixed: nothing here looks at a clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from hooptui.core.desk import (
+    Command,
+    DeskClosed,
+    Health,
+    HeldView,
+    JournalLine,
+    ListenerView,
+    Outcome,
+    RecordingView,
+    Review,
+    SessionView,
+    Snapshot,
+    VerifyView,
+)
+from hooptui.core.events import (
+    Asked,
+    Body,
+    Decided,
+    Event,
+    Finished,
+    Frozen,
+    GatewayStarted,
+    Header,
+    Held,
+    KillAsked,
+    KillDone,
+    LoginFailed,
+    Output,
+    Rows,
+    SessionClosed,
+    SessionOpened,
+    Voted,
+)
+from hooptui.core.gate import Masked
+
+NOW = 1_767_276_120.0
+"""2026-01-01 14:02:00 UTC."""
+
+M = Masked
+
+
+class SceneWatch:
+    """What was published since the last drain."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.lost = 0
+        self.open = True
+
+    def drain(self) -> tuple[Sequence[Event], int]:
+        events, lost = self.events, self.lost
+        self.events, self.lost = [], 0
+        return events, lost
+
+    async def close(self) -> None:
+        self.open = False
+
+
+@dataclass
+class SceneDesk:
+    """A desk that does what it is told, and notes what it was asked."""
+
+    state: Snapshot
+    transcripts: dict[str, list[Event]] = field(default_factory=dict)
+    lines: list[JournalLine] = field(default_factory=list)
+    kept: tuple[RecordingView, ...] = ()
+    reviews: dict[int, Review] = field(default_factory=dict)
+    verified: VerifyView | None = None
+    readonly: bool = False
+    gone: str = ""
+    ran: list[Command] = field(default_factory=list)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    watches: dict[str, list[SceneWatch]] = field(default_factory=dict)
+    gate: asyncio.Event | None = None
+    """While set and not triggered, snapshots do not return: a slow desk."""
+    asked: int = 0
+
+    def _there(self) -> None:
+        if self.gone:
+            raise DeskClosed(self.gone)
+
+    async def snapshot(self) -> Snapshot:
+        self.asked += 1
+        if self.gate is not None:
+            await self.gate.wait()
+        self._there()
+        return self.state
+
+    async def review(self, number: int) -> Review | None:
+        self._there()
+        held = next((one for one in self.state.held if one.number == number), None)
+        if held is None:
+            return None
+        return replace(self.reviews.get(number) or review_of(held), held=held)
+
+    async def run(self, command: Command) -> Outcome:
+        self._there()
+        self.ran.append(command)
+        match command.verb:
+            case "approve" | "deny":
+                self.settle(int(command.args["number"]))
+            case "freeze" | "thaw":
+                self.change(command.args["session"], state="frozen" if command.verb == "freeze" else "live")
+            case "drain":
+                self.health(draining=True)
+            case _:
+                pass
+        default = {
+            "approve": f"#{command.args.get('number')} approved",
+            "deny": f"#{command.args.get('number')} denied",
+            "freeze": f"{command.args.get('session')} frozen: no new operation starts until it is thawed",
+            "thaw": f"{command.args.get('session')} thawed",
+            "reload": "policy 1f3c9a02 is in force",
+            "export": f"exported to exports/{command.args.get('session')}.txt",
+            "drain": "draining: no new sessions",
+        }.get(command.verb, command.verb)
+        return self.outcomes.get(command.verb, Outcome(True, default))
+
+    async def watch(self, session: str) -> SceneWatch:
+        self._there()
+        watch = SceneWatch()
+        self.watches.setdefault(session, []).append(watch)
+        return watch
+
+    async def transcript(self, session: str, *, after: int = 0, limit: int = 2000) -> tuple[tuple[Event, ...], int]:
+        self._there()
+        part = tuple(self.transcripts.get(session, [])[after : after + limit])
+        return part, after + len(part)
+
+    async def recordings(self) -> tuple[RecordingView, ...]:
+        self._there()
+        return self.kept
+
+    async def journal(self, *, before: int | None = None, limit: int = 200) -> tuple[JournalLine, ...]:
+        self._there()
+        lines = [line for line in self.lines if before is None or line.seq < before]
+        return tuple(lines[-limit:])
+
+    async def verify(self) -> VerifyView:
+        self._there()
+        assert self.verified is not None
+        return self.verified
+
+    async def close(self) -> None:
+        pass
+
+    # --- the world's hand
+
+    def publish(self, event: Event, *, record: bool = True) -> None:
+        if record:
+            self.transcripts.setdefault(event.session, []).append(event)
+        for watch in self.watches.get(event.session, []):
+            watch.events.append(event)
+
+    def write(self, *events: Event) -> None:
+        """Records at the end of the journal."""
+        last = self.lines[-1].seq if self.lines else 0
+        self.lines.extend(JournalLine(last + number, event) for number, event in enumerate(events, 1))
+        self.health(journal_records=self.lines[-1].seq)
+
+    def health(self, **changes: object) -> None:
+        self.state = replace(self.state, health=replace(self.state.health, **changes))
+
+    def later(self, seconds: float) -> None:
+        health = self.state.health
+        self.health(now=health.now + seconds)
+        self._count()
+
+    def change(self, session: str, **changes: object) -> None:
+        sessions = tuple(replace(one, **changes) if one.id == session else one for one in self.state.sessions)
+        self.state = replace(self.state, sessions=sessions)
+
+    def hold(self, *held: HeldView) -> None:
+        self.state = replace(self.state, held=(*self.state.held, *held))
+        self._count()
+
+    def settle(self, number: int) -> None:
+        self.state = replace(self.state, held=tuple(one for one in self.state.held if one.number != number))
+        self._count()
+
+    def end(self, session: str) -> None:
+        self.state = replace(self.state, sessions=tuple(one for one in self.state.sessions if one.id != session))
+        self._count()
+
+    def _count(self) -> None:
+        held, now = self.state.held, self.state.health.now
+        oldest = max((now - one.opened_at for one in held), default=0.0)
+        self.health(live=len(self.state.sessions), held=len(held), oldest_held=oldest)
+
+
+def review_of(held: HeldView) -> Review:
+    return Review(
+        held=held,
+        estimate=M("≈ 41 000 of 41 020 (EXPLAIN: Delete on payments, Seq Scan)   locks payments"),
+        peer="10.2.0.14:51844",
+        application=M("psql"),
+        groups=("agents", "billing"),
+        opened_at=held.opened_at - 190,
+        history=(
+            M("BEGIN"),
+            M("SELECT count(*) FROM payments"),
+            M("SELECT id, state FROM payments WHERE state = 'stuck' LIMIT 20"),
+        ),
+        may_vote="",
+    )
+
+
+def health(**changes: object) -> Health:
+    base = Health(
+        name="prod-eu",
+        now=NOW,
+        listeners=(
+            ListenerView("pg", "0.0.0.0:5432", True),
+            ListenerView("ssh", "0.0.0.0:2222", True),
+            ListenerView("k8s", "0.0.0.0:6443", True),
+        ),
+        live=0,
+        held=0,
+        oldest_held=0.0,
+        journal_ok=True,
+        journal_records=18422,
+        journal_error="",
+        loop_delay=0.004,
+        policy="1f3c9a02",
+        operator="ops-1",
+    )
+    return replace(base, **changes)
+
+
+def session(
+    number: str, who: str, target: str, via: str, age: float, operations: int, state: str, last: str, **changes: object
+) -> SessionView:
+    base = SessionView(
+        id=number,
+        who=M(who),
+        identity=f"https://id.example#{who}",
+        groups=("agents",),
+        kind="workload",
+        target=target,
+        via=via,
+        peer="10.2.0.14:51844",
+        application=M("psql"),
+        opened_at=NOW - age,
+        deadline=NOW + 3600,
+        operations=operations,
+        masked=operations * 2,
+        bytes_out=operations * 900,
+        state=state,
+        last=M(last),
+        last_at=NOW - 3,
+    )
+    return replace(base, **changes)
+
+
+def hold(
+    number: int, who: str, target: str, via: str, waited: float, left: float, text: str, rule: str, **changes: object
+) -> HeldView:
+    base = HeldView(
+        number=number,
+        session="91c0",
+        who=M(who),
+        target=target,
+        via=via,
+        opened_at=NOW - waited,
+        expires_at=NOW + left,
+        text=M(text),
+        verb=text.split()[0].lower(),
+        relations=("payments",),
+        facts=(("tables", "payments"), ("where", "none"), ("in transaction", "yes")),
+        rule=rule,
+        rule_words="UPDATE or DELETE without WHERE",
+        risk="medium",
+        by=("dba",),
+        quorum=1,
+        approvals=0,
+        scopes=("once", "fingerprint"),
+        scope_lasts=900.0,
+        reason_required=False,
+    )
+    return replace(base, **changes)
+
+
+SESSIONS = (
+    session("7f3a", "etl-7", "orders-db", "pg", 724, 41, "live", "SELECT id, email, card FROM customers LIMIT 5"),
+    session("91c0", "bot", "orders-db", "pg", 190, 7, "held", "DELETE FROM payments"),
+    session("a2e4", "ops-2", "web-17", "ssh", 52, 3, "held", "systemctl stop nginx"),
+    session("b810", "aid", "prod-eu", "k8s", 521, 19, "held", "delete pod web/api-1"),
+    session("c3d2", "qa-1", "web-03", "ssh", 2480, 212, "live", "tail -f /var/log/nginx/access.log"),
+    session(
+        "c9f1",
+        "report-3",
+        "orders-db",
+        "pg",
+        31,
+        2,
+        "running",
+        "SELECT region, sum(total) FROM orders GROUP BY region ORDER BY 2 DESC",
+    ),
+    session("d004", "etl-7", "ledger-db", "pg", 8003, 1804, "live", "COPY entries TO STDOUT", last_at=NOW - 400),
+    session("d77b", "qa-2", "web-03", "ssh", 12, 1, "frozen", "uptime"),
+    session("e1aa", "ci-12", "prod-eu", "k8s", 77, 6, "live", "get deployments -n web"),
+)
+
+HELD = (
+    hold(17, "bot", "orders-db", "pg", 47, 73, "DELETE FROM payments", "no-where", risk="high"),
+    hold(
+        18, "ops-2", "web-17", "ssh", 21, 99, "systemctl stop nginx", "ssh-svc", session="a2e4", facts=(("program", "systemctl"), ("as", "root")),
+        rule_words="Stopping a service", by=("ops",), relations=("nginx",), scopes=("once",),
+    ),
+)  # fmt: skip
+
+HELD_19 = hold(
+    19, "aid", "prod-eu", "k8s", 0, 120, "delete pod web/api-1", "pods-write", session="b810", facts=(("verb", "delete"), ("namespace", "web")),
+    rule_words="Deleting pods in prod", by=("sre",), relations=("pod web/api-1",),
+)  # fmt: skip
+
+
+def ev(seconds: float, body: Body, number: str = "7f3a") -> Event:
+    """An event `seconds` before (negative) or after NOW."""
+    return Event(NOW + seconds, number, body)
+
+
+OPENED = SessionOpened(
+    "https://id.example",
+    "etl-7",
+    M("etl-7"),
+    ("agents", "etl"),
+    "workload",
+    "orders-db",
+    "postgres",
+    "10.2.0.14:51844",
+    M("psql"),
+    NOW + 3600,
+    "1f3c9a02",
+)
+
+TRANSCRIPT = [
+    ev(-724, OPENED),
+    ev(-61, Asked(40, "select", M("SELECT id, email, card FROM customers LIMIT 5"), ("select",), ("customers",))),
+    ev(-61, Decided(40, "allow", "policy", ("agents-read-orders",), "", "1f3c9a02")),
+    ev(-61, Header(40, (M("id"), M("email"), M("card")))),
+    ev(
+        -61,
+        Rows(
+            40,
+            tuple(
+                (M(str(number)), M("████@acme.io"), M(f"████ ████ ████ {card}"))
+                for number, card in ((1, "4242"), (2, "0005"), (3, "1117"), (4, "9424"), (5, "3222"))
+            ),
+        ),
+    ),
+    ev(-61, Finished(40, M("SELECT 5"), True, 5, 10, 3.1, ("pii-cards",))),
+    ev(
+        -53,
+        Asked(
+            41,
+            "update",
+            M("UPDATE customers SET note = $1 WHERE id = $2"),
+            ("update",),
+            ("customers",),
+            (M("‹text 14›"), M("42")),
+        ),
+    ),
+    ev(-53, Decided(41, "allow", "policy", ("etl-writes",), "", "1f3c9a02")),
+    ev(-53, Finished(41, M("UPDATE 1"), True, 1, 0, 2.0)),
+]
+
+HELD_TRANSCRIPT = [
+    ev(-190, replace(OPENED, name=M("bot"), subject="bot"), "91c0"),
+    ev(-120, Asked(5, "truncate", M("TRUNCATE audit_log"), ("truncate",), ("audit_log",)), "91c0"),
+    ev(-120, Decided(5, "deny", "policy", ("no-destructive-ddl",), "DDL goes through migrations", "1f3c9a02"), "91c0"),
+    ev(
+        -100,
+        Asked(6, "update", M("UPDATE payments SET state = 'void'\nWHERE id = 88121"), ("update",), ("payments",)),
+        "91c0",
+    ),
+    ev(-100, Held(6, 16, "writes-need-dba", "Writes in prod need a DBA", ("dba",), 1, "medium", NOW + 20), "91c0"),
+    ev(
+        -81,
+        Voted(16, 6, "https://id.example#ops-1", M("ops-1"), True, M("INC-812, agreed with billing"), "once"),
+        "91c0",
+    ),
+    ev(
+        -81,
+        Decided(6, "allow", "approved", ("writes-need-dba",), "", "1f3c9a02", 16, "https://id.example#ops-1"),
+        "91c0",
+    ),
+    ev(-80, Finished(6, M("UPDATE 1"), True, 1, 0, 6.0), "91c0"),
+    ev(-70, Asked(6, "select", M("SELEC 1"), ("unknown",), ()), "91c0"),
+    ev(-70, Finished(6, M('ERROR 42601 syntax error at or near "SELEC"'), False, 0, 0, 1.0), "91c0"),
+    ev(-47, Asked(7, "delete", M("DELETE FROM payments"), ("delete",), ("payments",)), "91c0"),
+    ev(-47, Held(7, 17, "no-where", "UPDATE or DELETE without WHERE", ("dba",), 1, "high", NOW + 73), "91c0"),
+]
+
+KILLED_TRANSCRIPT = [
+    ev(-900, replace(OPENED, name=M("report-3")), "c0de"),
+    ev(-890, Asked(1, "select", M("SELECT * FROM events a, events b"), ("select",), ("events",)), "c0de"),
+    ev(-888, Output(1, "notice", M("work_mem is 4MB")), "c0de"),
+    ev(-700, Frozen("https://id.example#ops-1", True), "c0de"),
+    ev(-690, KillAsked("ops-1", M("runaway join")), "c0de"),
+    ev(-689.7, KillDone(True, "cancelled, terminated, gone from pg_stat_activity", 0.31), "c0de"),
+    ev(-689.7, SessionClosed(M("terminated by ops-1: runaway join"), 1, 0, 40, 120), "c0de"),
+]
+
+RECORDINGS = (
+    RecordingView("7f3a", M("etl-7"), "orders-db", "pg", NOW - 724, None, 41, 48_211, True),
+    RecordingView("91c0", M("bot"), "orders-db", "pg", NOW - 190, None, 7, 3_120, True),
+    RecordingView("c0de", M("report-3"), "orders-db", "pg", NOW - 900, NOW - 689.7, 1, 1_804, False),
+    RecordingView("b001", M("ci-12"), "prod-eu", "k8s", NOW - 4000, NOW - 3300, 88, 912_004, False),
+    RecordingView("0a11", M("qa-1"), "web-03", "ssh", NOW - 9000, NOW - 5000, 311, 7_204_118, False),
+)
+
+
+def journal() -> list[JournalLine]:
+    events = [
+        Event(NOW - 5000, "", GatewayStarted("0.1.0", "1f3c9a02", ("pg 0.0.0.0:5432", "ssh 0.0.0.0:2222"))),
+        *KILLED_TRANSCRIPT[:2],
+        *KILLED_TRANSCRIPT[3:],
+        TRANSCRIPT[0],
+        Event(
+            NOW - 300,
+            "",
+            LoginFailed(
+                "token-expired", "postgres", M("orders-db"), "10.2.0.99:40112", M("the token ended 14 min ago")
+            ),
+        ),
+        *(one for one in HELD_TRANSCRIPT if not isinstance(one.body, Header)),
+    ]
+    events.sort(key=lambda one: one.at)
+    first = 18422 - len(events) + 1
+    return [JournalLine(first + index, event) for index, event in enumerate(events)]
+
+
+def busy(**changes: object) -> SceneDesk:
+    """The world of design.md's picture."""
+    desk = SceneDesk(
+        Snapshot(health(**changes), SESSIONS, HELD),
+        transcripts={"7f3a": list(TRANSCRIPT), "91c0": list(HELD_TRANSCRIPT), "c0de": list(KILLED_TRANSCRIPT)},
+        lines=journal(),
+        kept=RECORDINGS,
+        verified=VerifyView(0, 18422, 36, 9, (), 0.22),
+    )
+    desk._count()
+    return desk
+
+
+def empty() -> SceneDesk:
+    return SceneDesk(Snapshot(health(journal_records=1), (), ()))
