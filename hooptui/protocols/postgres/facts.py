@@ -17,11 +17,11 @@ from pglast import parser
 from pglast.error import Error
 
 from hooptui.core.model import SqlFacts
-from hooptui.protocols.postgres.facts_model import COMMANDS, NEUTRAL, CopyShape, Statement, Understood, union, unknown
+from hooptui.protocols.postgres.facts_model import CopyShape, Statement, Understood, union, unknown
 from hooptui.protocols.postgres.facts_nodes import NotUnderstood
 from hooptui.protocols.postgres.facts_statements import read_statement
 
-__all__ = ["COMMANDS", "NEUTRAL", "CopyShape", "Statement", "Understood", "understand", "with_prepared"]
+__all__ = ["CopyShape", "Statement", "Understood", "understand", "with_prepared"]
 
 MAX_TEXT: Final = 1 << 20
 """Bytes of UTF-8; a longer text is not understood."""
@@ -31,6 +31,8 @@ MAX_COPIES: Final = 200_000
 """Tokens after the parser's own copying, see `_multiplies`."""
 CACHED_TEXT: Final = 8 << 10
 """Characters of the longest text that is remembered."""
+SHAPED_TEXT: Final = 4 << 10
+"""Characters of the longest text that is remembered by its shape: replacing the constants takes quadratic time."""
 CACHED: Final = 1024
 """Texts in each generation of each cache."""
 
@@ -139,7 +141,7 @@ def _understand(sql: str) -> Understood:
         raise NotUnderstood("it is too long")
     if _multiplies(sql):
         raise NotUnderstood("its assignments of several columns are too large")
-    shape = parser.normalize(sql) if len(sql) <= CACHED_TEXT else None
+    shape = parser.normalize(sql) if len(sql) <= SHAPED_TEXT else None
     if shape is not None:
         known = _by_shape.get(shape)
         if known is not None:

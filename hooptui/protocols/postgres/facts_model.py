@@ -1,53 +1,13 @@
-"""What understanding a text yields: statements, their facts, and the words for effects. Plain values, no parser.
-
-The words of COMMANDS are effects, so that a rule for `delete` meets the DELETE inside a CTE as well. The words of
-NEUTRAL are statements without an effect of their own.
-"""
+"""What understanding a text yields: statements and their facts, in the words of core.vocabulary. Plain values, no parser."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from hooptui.core.model import SqlFacts
-
-COMMANDS: Final = frozenset(
-    {
-        # data
-        "select", "insert", "update", "delete", "merge", "truncate",
-        "copy_to",  # with select: rows leave through COPY
-        "copy_from",  # with insert: rows come in through COPY
-        "copy_file",  # COPY reads or writes a file of the server
-        "copy_program",  # COPY runs a program on the server
-        # looking
-        "show", "explain",
-        # definitions
-        "create", "alter", "drop", "comment", "security_label", "refresh", "import_foreign_schema",
-        "code",  # creates or changes what runs later: functions, triggers, rules, extensions, operators, casts …
-        # code now
-        "call",  # CALL, or a function that is not known to be free of effects
-        "do", "load",
-        # who may what
-        "grant", "revoke", "role", "set_role",
-        # settings
-        "set", "alter_system",
-        # locks, upkeep, messages, two-phase commit
-        "lock", "vacuum", "analyze", "reindex", "cluster", "checkpoint", "listen", "notify",
-        "prepare_transaction", "commit_prepared", "rollback_prepared",
-        # nobody knows
-        "unknown",
-    }
-)  # fmt: skip
-"""Every word that `SqlFacts.commands` may hold; the vocabulary of rules."""
-
-NEUTRAL: Final = frozenset(
-    {
-        "begin", "commit", "rollback", "savepoint", "release", "set_constraints", "prepare", "execute", "deallocate",
-        "declare", "fetch", "move", "close", "unlisten", "discard", "reset", "set", "empty",
-    }
-)  # fmt: skip
-"""Every word that `SqlFacts.neutral` may hold."""
+from hooptui.core.vocabulary import UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +79,7 @@ class Understood:
 
 def unknown(reason: str) -> SqlFacts:
     """Facts that match no allow."""
-    return SqlFacts(frozenset({"unknown"}), unknown=reason)
+    return SqlFacts(frozenset({UNKNOWN}), unknown=reason)
 
 
 def union(parts: Iterable[SqlFacts]) -> SqlFacts:

@@ -10,74 +10,20 @@ from typing import Any, Final
 
 from hooptui.core.model import SqlFacts
 from hooptui.protocols.postgres import facts_copy, facts_settings
+from hooptui.protocols.postgres.facts_kinds import (
+    CODE,
+    DOES,
+    FALSE,
+    NEUTRAL_CLASSES,
+    ON_RELATIONS,
+    QUERIES,
+    RELATIONS,
+    TRANSACTION,
+    TWO_PHASE,
+)
 from hooptui.protocols.postgres.facts_model import CopyShape, Statement
 from hooptui.protocols.postgres.facts_nodes import Body, NotUnderstood, inner, items, name_of, strings
 from hooptui.protocols.postgres.facts_walk import DEFINITION, NO_NAMES, Walk
-
-QUERIES: Final = {
-    "SelectStmt": "select",
-    "InsertStmt": "insert",
-    "UpdateStmt": "update",
-    "DeleteStmt": "delete",
-    "MergeStmt": "merge",
-}
-
-DOES: Final[dict[str, str]] = {
-    "AlterCollationStmt": "alter", "AlterDatabaseRefreshCollStmt": "alter", "AlterDatabaseSetStmt": "alter",
-    "AlterDatabaseStmt": "alter", "AlterDomainStmt": "alter", "AlterEnumStmt": "alter", "AlterEventTrigStmt": "alter code",
-    "AlterExtensionStmt": "alter code", "AlterFdwStmt": "alter code", "AlterForeignServerStmt": "alter",
-    "AlterFunctionStmt": "alter code", "AlterObjectDependsStmt": "alter", "AlterObjectSchemaStmt": "alter",
-    "AlterOperatorStmt": "alter code", "AlterOwnerStmt": "alter", "AlterPolicyStmt": "alter", "AlterPublicationStmt": "alter",
-    "AlterRoleSetStmt": "role", "AlterRoleStmt": "role", "AlterSeqStmt": "alter", "AlterStatsStmt": "alter",
-    "AlterSubscriptionStmt": "alter", "AlterSystemStmt": "alter_system", "AlterTSConfigurationStmt": "alter",
-    "AlterTSDictionaryStmt": "alter", "AlterTableMoveAllStmt": "alter", "AlterTableSpaceOptionsStmt": "alter",
-    "AlterTypeStmt": "alter", "AlterUserMappingStmt": "alter", "CallStmt": "call", "CheckPointStmt": "checkpoint",
-    "ClusterStmt": "cluster", "CommentStmt": "comment", "CompositeTypeStmt": "create", "CreateAmStmt": "create code",
-    "CreateCastStmt": "create code", "CreateConversionStmt": "create code", "CreateDomainStmt": "create",
-    "CreateEnumStmt": "create", "CreateEventTrigStmt": "create code", "CreateExtensionStmt": "create code",
-    "CreateFdwStmt": "create code", "CreateForeignServerStmt": "create", "CreateForeignTableStmt": "create",
-    "CreateFunctionStmt": "create code", "CreateOpClassStmt": "create code", "CreateOpFamilyStmt": "create code",
-    "CreatePLangStmt": "create code", "CreatePolicyStmt": "create", "CreatePublicationStmt": "create",
-    "CreateRangeStmt": "create code", "CreateRoleStmt": "role", "CreateSchemaStmt": "create", "CreateSeqStmt": "create",
-    "CreateStatsStmt": "create", "CreateStmt": "create", "CreateSubscriptionStmt": "create", "CreateTableSpaceStmt": "create",
-    "CreateTransformStmt": "create code", "CreateTrigStmt": "create code", "CreateUserMappingStmt": "create",
-    "CreatedbStmt": "create", "DefineStmt": "create code", "DoStmt": "do", "DropOwnedStmt": "drop revoke", "DropRoleStmt": "role drop",
-    "DropStmt": "drop", "DropSubscriptionStmt": "drop", "DropTableSpaceStmt": "drop", "DropUserMappingStmt": "drop",
-    "DropdbStmt": "drop", "ImportForeignSchemaStmt": "import_foreign_schema create", "IndexStmt": "create",
-    "ListenStmt": "listen", "LoadStmt": "load", "NotifyStmt": "notify", "ReassignOwnedStmt": "role alter",
-    "RefreshMatViewStmt": "refresh", "ReindexStmt": "reindex", "RenameStmt": "alter", "RuleStmt": "create code",
-    "SecLabelStmt": "security_label", "TruncateStmt": "truncate", "ViewStmt": "create",
-}  # fmt: skip
-"""Class of the statement to its commands, where these hang on nothing but the class."""
-
-NEUTRAL_CLASSES: Final = {
-    "ClosePortalStmt": "close",
-    "ConstraintsSetStmt": "set_constraints",
-    "UnlistenStmt": "unlisten",
-}
-
-_TRANSACTION: Final = {
-    "TRANS_STMT_BEGIN": "begin", "TRANS_STMT_START": "begin", "TRANS_STMT_COMMIT": "commit", "TRANS_STMT_ROLLBACK": "rollback",
-    "TRANS_STMT_SAVEPOINT": "savepoint", "TRANS_STMT_RELEASE": "release", "TRANS_STMT_ROLLBACK_TO": "rollback",
-}  # fmt: skip
-_TWO_PHASE: Final = {
-    "TRANS_STMT_PREPARE": "prepare_transaction", "TRANS_STMT_COMMIT_PREPARED": "commit_prepared",
-    "TRANS_STMT_ROLLBACK_PREPARED": "rollback_prepared",
-}  # fmt: skip
-_RELATIONS: Final = frozenset(
-    {"OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_FOREIGN_TABLE", "OBJECT_SEQUENCE", "OBJECT_INDEX"}
-)
-_ON_RELATIONS: Final = frozenset(
-    {"OBJECT_COLUMN", "OBJECT_TRIGGER", "OBJECT_RULE", "OBJECT_POLICY", "OBJECT_TABCONSTRAINT"}
-)
-_CODE: Final = frozenset(
-    {
-        "OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE", "OBJECT_AGGREGATE", "OBJECT_TRIGGER", "OBJECT_RULE",
-        "OBJECT_EVENT_TRIGGER", "OBJECT_EXTENSION", "OBJECT_LANGUAGE", "OBJECT_OPERATOR", "OBJECT_CAST", "OBJECT_OPCLASS",
-        "OBJECT_OPFAMILY", "OBJECT_TRANSFORM", "OBJECT_FDW", "OBJECT_ACCESS_METHOD", "OBJECT_CONVERSION", "OBJECT_POLICY",
-    }
-)  # fmt: skip
-_FALSE: Final = frozenset({"false", "off", "0"})
 
 
 @dataclass(slots=True)
@@ -154,7 +100,7 @@ def _read(name: str, body: Body, text: str, found: _Found) -> None:
 def _details(name: str, body: Body, walk: Walk) -> None:
     """What a definition's fields add to its class."""
     kind = body.get("removeType") or body.get("objtype") or body.get("renameType") or body.get("objectType") or ""
-    if kind in _CODE and name in {"DropStmt", "RenameStmt", "AlterObjectSchemaStmt", "AlterOwnerStmt"}:
+    if kind in CODE and name in {"DropStmt", "RenameStmt", "AlterObjectSchemaStmt", "AlterOwnerStmt"}:
         walk.commands.add("code")
     if body.get("replace"):
         walk.commands.add("alter")
@@ -162,9 +108,9 @@ def _details(name: str, body: Body, walk: Walk) -> None:
         for label, named in items(body.get(key)):
             if label == "List":
                 parts = strings(named.get("items"))
-                if kind in _RELATIONS:
+                if kind in RELATIONS:
                     walk.writes.add(name_of(*parts[-2:]))
-                elif kind in _ON_RELATIONS:
+                elif kind in ON_RELATIONS:
                     walk.writes.add(name_of(*parts[:-1][-2:]))
     if name in {"CreateTrigStmt", "CreateEventTrigStmt"}:
         walk.functions.add(name_of(*strings(body.get("funcname"))))
@@ -217,7 +163,7 @@ def _default_privileges(body: Body, text: str, found: _Found) -> None:
     _grant(body.get("action", {}), text, found)
     found.walk.commands.add("alter")
     found.verb = "alter"
-    found.walk.below([("AlterDefaultPrivilegesStmt", body)], DEFINITION)
+    found.walk.below([("AlterDefaultPrivilegesStmt", {"options": body.get("options", [])})], DEFINITION)
 
 
 def _create_as(body: Body, text: str, found: _Found) -> None:
@@ -270,7 +216,7 @@ def _is_false(arg: Any) -> bool:
         return False
     name, body = inner(arg)
     value = body.get("sval", body.get("boolval", body.get("ival", 0)))
-    return str(value).lower() in _FALSE and name in {"String", "Boolean", "Integer"}
+    return str(value).lower() in FALSE and name in {"String", "Boolean", "Integer"}
 
 
 def _prepare(body: Body, text: str, found: _Found) -> None:
@@ -348,11 +294,11 @@ def _show(body: Body, text: str, found: _Found) -> None:
 
 def _transaction(body: Body, text: str, found: _Found) -> None:
     kind = body.get("kind", "")
-    if kind in _TWO_PHASE:
-        found.verb = _TWO_PHASE[kind]
+    if kind in TWO_PHASE:
+        found.verb = TWO_PHASE[kind]
         found.walk.commands.add(found.verb)
-    elif kind in _TRANSACTION:
-        found.verb = found.neutral = _TRANSACTION[kind]
+    elif kind in TRANSACTION:
+        found.verb = found.neutral = TRANSACTION[kind]
         found.sets = _modes(body.get("options"), "", found.walk)
     else:
         raise NotUnderstood("a transaction command is not known to this gateway")

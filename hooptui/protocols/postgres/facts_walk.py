@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from hooptui.core.model import SqlFacts
 from hooptui.protocols.postgres import facts_settings
+from hooptui.protocols.postgres.facts_kinds import NESTED
 from hooptui.protocols.postgres.facts_nodes import (
     FIELDS,
     NODES,
@@ -86,9 +87,13 @@ class Walk:
     def below(self, nodes: Any, scope: Scope) -> None:
         """Visit (class, fields) pairs and all below them."""
         self._todo.extend((name, body, scope) for name, body in nodes)
+        top = len(self._todo)
         todo = self._todo
         while todo:
             name, body, names = todo.pop()
+            if name[-4:] == "Stmt" and name not in _VISITS and len(todo) >= top:
+                self._nested(name)
+            top = min(top, len(todo))
             self._nodes += 1
             if self._nodes > MAX_NODES:
                 raise NotUnderstood("the statement has too many parts")
@@ -135,6 +140,11 @@ class Walk:
         self.functions.add(name_of(*names))
         if not is_free(names):
             self.commands.add("call")
+
+    def _nested(self, name: str) -> None:
+        if name not in NESTED:
+            raise NotUnderstood(f"{name} inside another statement is not known to this gateway")
+        self.commands.update(NESTED[name].split())
 
     def _settle(self) -> None:
         """`x.f` where x is the row of a function in FROM: a scalar x makes it the call f(x)."""

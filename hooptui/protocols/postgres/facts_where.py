@@ -155,11 +155,7 @@ class _Bounds:
                     )
                     if own and names[-1] not in _EVERY_ROW:
                         found.add(names[-1:])
-                elif (
-                    "A_Expr" in part
-                    and "lexpr" in part["A_Expr"]
-                    and same(part["A_Expr"].get("lexpr"), part["A_Expr"].get("rexpr"))
-                ):
+                elif "A_Expr" in part and "lexpr" in part["A_Expr"] and _alike(part["A_Expr"]):
                     continue
                 else:
                     nested = nested or "SubLink" in part
@@ -184,6 +180,19 @@ def _matches_all(pattern: Body) -> bool:
     if name == "FuncCall":  # SIMILAR TO wraps its pattern
         return any(_matches_all(arg) for arg in body.get("args", [])[:1])
     return name == "A_Const" and not str(body.get("sval", {}).get("sval", "x")).strip("%") and "sval" in body
+
+
+def _alike(expr: Body) -> bool:
+    """Both operands have one shape when every constant and parameter is taken for the same."""
+    return same(_shape(expr.get("lexpr")), _shape(expr.get("rexpr")))
+
+
+def _shape(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_shape(part) for part in node]
+    if isinstance(node, dict):
+        return None if "A_Const" in node or "ParamRef" in node else {key: _shape(value) for key, value in node.items()}
+    return node
 
 
 def _opposite(a: Body, b: Body) -> bool:
