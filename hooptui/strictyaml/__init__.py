@@ -13,7 +13,7 @@ from hooptui.strictyaml.decode import (
     duration,
     size,
 )
-from hooptui.strictyaml.tree import MAX_BYTES, Node, Where, YamlError, load, nearest, quoted
+from hooptui.strictyaml.tree import MAX_BYTES, Node, Where, YamlError, load, nearest, quoted, read
 
 __all__ = [
     "MAX_BYTES",
@@ -33,5 +33,6 @@ __all__ = [
     "load",
     "nearest",
     "quoted",
+    "read",
     "size",
 ]

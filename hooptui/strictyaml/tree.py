@@ -127,7 +127,7 @@ def load(source: Path | str | bytes, name: str | None = None) -> Node:
         YamlError: one problem: not readable, not UTF-8, too large, too deep, or not the YAML this module takes.
     """
     file = name or (str(source) if isinstance(source, Path) else "text")
-    raw = _read(source, file) if isinstance(source, Path) else source
+    raw = read(source, file) if isinstance(source, Path) else source
     if isinstance(raw, str):
         raw = raw.encode("utf-8", "surrogatepass")
     if len(raw) > MAX_BYTES:
@@ -145,17 +145,22 @@ def load(source: Path | str | bytes, name: str | None = None) -> Node:
     return _Builder(file, text).document()
 
 
-def _read(path: Path, file: str) -> bytes:
+def read(path: Path, name: str) -> bytes:
+    """The bytes of a regular file, at most one more than `MAX_BYTES`.
+
+    Raises:
+        YamlError: there is no such file, or it cannot be read.
+    """
     try:
         # Never wait on a pipe or a device that somebody put in the place of a file.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as opened:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise YamlError(f"{file}:1:1: found something that is not a regular file, expected a YAML file")
+                raise YamlError(f"{name}:1:1: found something that is not a regular file, expected a YAML file")
             return opened.read(MAX_BYTES + 1)
     except OSError as wrong:
         raise YamlError(
-            f"{file}:1:1: found no readable file ({wrong.strerror or wrong}), expected a YAML file"
+            f"{name}:1:1: found no readable file ({wrong.strerror or wrong}), expected a YAML file"
         ) from None
 
 

@@ -1,0 +1,255 @@
+"""Files to a Policy, with every problem of every file in one go. Knows what is wrong with a rule, not what it decides."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from hooptui.core.vocabulary import OPAQUE
+from hooptui.policy.rules import (
+    Mask,
+    Policy,
+    PolicyError,
+    Postgres,
+    Principal,
+    Resource,
+    Rule,
+    RuleEffect,
+    Test,
+    expand,
+)
+from hooptui.strictyaml import MAX_BYTES, Node, Where, YamlError, decode, nearest, quoted, read
+from hooptui.strictyaml import load as read_yaml
+
+__all__ = ["MAX_FILES", "MAX_RULES", "PolicyError", "load", "parse"]
+
+MAX_FILES = 200
+MAX_RULES = 2000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The top of a policy file."""
+
+    version: Literal[1]
+    rules: tuple[Node, ...] = ()
+    masks: tuple[Node, ...] = ()
+    tests: tuple[Node, ...] = ()
+
+
+def load(paths: Sequence[Path | str]) -> Policy:
+    """Read files, and directories of `*.yaml`, as one policy.
+
+    The version is the SHA-256 over the sorted SHA-256s of the texts, each with LF line ends and no trailing blanks: neither the
+    names nor the order of the files count.
+
+    Raises:
+        PolicyError: with all problems.
+    """
+    problems: list[str] = []
+    sources: list[tuple[str, bytes]] = []
+    for path in files(paths, problems):
+        try:
+            sources.append((str(path), read(path, str(path))))
+        except YamlError as wrong:
+            problems.extend(wrong.problems)
+    return parse(sources, problems)
+
+
+def files(paths: Sequence[Path | str], problems: list[str]) -> list[Path]:
+    """The files behind the paths, each once; what cannot be taken is added to `problems`."""
+    found: dict[Path, Path] = {}
+    for path in map(Path, paths):
+        if not path.is_dir():
+            found.setdefault(path.resolve(), path)
+            continue
+        try:
+            inside = sorted(one for one in path.iterdir() if not one.name.startswith("."))
+        except OSError as wrong:
+            problems.append(
+                f"{path}:1: found no readable directory ({wrong.strerror}), expected a directory of .yaml files"
+            )
+            continue
+        # A rule in a file that nobody reads is a protection that is not there: better to stop than to skip.
+        problems.extend(
+            f"{one}:1: found a name ending in .yml, expected .yaml" for one in inside if one.suffix == ".yml"
+        )
+        chosen = [one for one in inside if one.suffix == ".yaml"]
+        if not chosen:
+            problems.append(f"{path}:1: found no .yaml file, expected at least one")
+        for one in chosen:
+            found.setdefault(one.resolve(), one)
+    if not found and not problems:
+        problems.append("policy:1: found no path, expected files or directories")
+    if len(found) > MAX_FILES:
+        problems.append(f"policy:1: found {len(found)} files, expected at most {MAX_FILES}")
+        return []
+    return list(found.values())
+
+
+def parse(sources: Sequence[tuple[str, bytes]], problems: list[str] | None = None) -> Policy:
+    """A policy from names and texts.
+
+    Raises:
+        PolicyError: with all problems, those handed in first.
+    """
+    reader = _Reader([] if problems is None else problems)
+    digests = []
+    for name, text in sources:
+        digests.append(hashlib.sha256(normal(text[: MAX_BYTES + 1])).digest())
+        reader.file(name, text)
+    reader.across()
+    if reader.problems:
+        raise PolicyError(reader.problems)
+    return Policy(
+        tuple(sorted(reader.rules, key=lambda rule: rule.id)),
+        tuple(sorted(reader.masks, key=lambda mask: mask.id)),
+        tuple(reader.tests),
+        hashlib.sha256(b"".join(sorted(digests))).hexdigest(),
+        tuple(sorted(name for name, _ in sources)),
+    )
+
+
+def normal(text: bytes) -> bytes:
+    """The text as its version sees it: LF line ends, no blanks at line ends."""
+    return b"\n".join(line.rstrip() for line in text.replace(b"\r\n", b"\n").split(b"\n"))
+
+
+class _Reader:
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        self.rules: list[Rule] = []
+        self.masks: list[Mask] = []
+        self.tests: list[Test] = []
+        self.taken: dict[str, Where] = {}
+        """Every id that was written, also of rules with other faults: a test may name them without a second complaint."""
+        self.later: list[tuple[Node, str, str]] = []
+        """What tests refer to: node, path and id; checked when all files are read."""
+
+    def file(self, name: str, text: bytes) -> None:
+        try:
+            tree = read_yaml(text, name)
+            document = decode(tree, Document)
+        except YamlError as wrong:
+            self.problems.extend(wrong.problems)
+            return
+        for index, node in enumerate(document.rules):
+            path = self.named(node, f"rules[{index}]")
+            rule = self.one(node, Rule, path)
+            if rule is not None:
+                self.rules.append(rule)
+                self.coherent(rule, node, path)
+        for index, node in enumerate(document.masks):
+            path = self.named(node, f"masks[{index}]")
+            mask = self.one(node, Mask, path)
+            if mask is not None:
+                self.masks.append(mask)
+                if mask.columns is None and mask.detect is None:
+                    self.bad(node, path, "a mask of nothing", "the key columns or detect")
+        for index, node in enumerate(document.tests):
+            test = self.one(node, Test, f"tests[{index}]")
+            if test is not None:
+                self.tests.append(test)
+                self.sound(test, node, f"tests[{index}]")
+
+    def one(self, node: Node, kind: type[T], path: str) -> T | None:
+        try:
+            return decode(node, kind, path)
+        except YamlError as wrong:
+            self.problems.extend(wrong.problems)
+            return None
+
+    def bad(self, node: Node, path: str, found: str, expected: str) -> None:
+        self.problems.append(node.problem(path, expected, found))
+
+    def named(self, node: Node, path: str) -> str:
+        """Book the id of a rule or mask, and return its path with the id, which is what people look for."""
+        at = node.get("id")
+        if at is None or not isinstance(at.value, str):
+            return path
+        first = self.taken.get(at.value)
+        if first is None:
+            self.taken[at.value] = at.where
+        else:
+            self.bad(
+                at, f"{path}.id", f"{quoted(at.value)} again (first at {first})", "an id that no other rule or mask has"
+            )
+        return f"{path} {at.value}" if at.value.isascii() and at.value.isprintable() and len(at.value) < 64 else path
+
+    def coherent(self, rule: Rule, node: Node, path: str) -> None:
+        """What no single key can say: which keys go together."""
+        for key in ("approval", "grants"):
+            if key in node.keys and rule.effect is not RuleEffect.APPROVE:
+                self.bad(
+                    node.keys[key],
+                    f"{path}.{key}",
+                    f"{key} in a rule that will {rule.effect}",
+                    "it only where effect is approve",
+                )
+        if rule.effect is RuleEffect.APPROVE and rule.approval is None:
+            self.bad(node, path, "an approve without the key approval", "approval: {by: [group], …}")
+        opens = rule.effect is RuleEffect.ALLOW or rule.grants
+        if rule.session_max is not None and not opens:
+            self.bad(
+                node.keys["session_max"],
+                f"{path}.session_max",
+                "session_max",
+                "it only in an allow, or an approve that grants",
+            )
+        who, where, what = rule.when.principal, rule.when.resource, rule.when.postgres
+        if opens and who is not None and who.subjects is not None and who.issuers is None:
+            self.bad(
+                node,
+                f"{path}.when.principal",
+                "subjects without issuers",
+                "issuers too: another issuer may know the same subject",
+            )
+        if opens and who in (None, Principal()) and where in (None, Resource()) and what in (None, Postgres()):
+            self.bad(
+                node,
+                f"{path}.when",
+                "no condition at all",
+                "a principal, a resource or a protocol: this opens everything to everybody",
+            )
+        if not opens or what is None:
+            return
+        named = [key for key in ("relations", "reads", "writes") if getattr(what, key) is not None]
+        narrow = named if what.functions is None else [*named, "functions"]
+        if narrow and what.commands is None:
+            self.bad(
+                node,
+                f"{path}.when.postgres",
+                f"{narrow[0]} without commands",
+                "commands too: an allow says what may be done to them",
+            )
+        elif named and what.commands is not None:
+            opaque = sorted(expand(what.commands) & (OPAQUE if what.functions is None else OPAQUE - {"call"}))
+            if opaque:
+                self.bad(
+                    node, f"{path}.when.postgres.commands", f"{opaque[0]} beside {named[0]}",
+                    f"it in an allow of its own: which relations {opaque[0]} touches cannot be seen",
+                )  # fmt: skip
+
+    def sound(self, test: Test, node: Node, path: str) -> None:
+        request = node.get("request")
+        if request is not None and test.request.sql is not None and test.request.facts is not None:
+            self.bad(request, f"{path}.request", "sql and facts", "one of the two")
+        by, masks = node.get("by"), node.get("masks")
+        if by is not None and test.by is not None:
+            self.later.append((by, f"{path}.by", test.by))
+        for index, item in enumerate(masks.items() if masks is not None else ()):
+            self.later.append((item, f"{path}.masks[{index}]", str(item.value)))
+
+    def across(self) -> None:
+        for node, path, name in self.later:
+            if name not in self.taken:
+                self.bad(node, path, node.found, f"the id of a rule or mask in these files{nearest(name, self.taken)}")
+        if len(self.rules) + len(self.masks) > MAX_RULES:
+            self.problems.append(
+                f"policy:1: found {len(self.rules) + len(self.masks)} rules and masks, expected at most {MAX_RULES}"
+            )

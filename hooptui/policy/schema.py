@@ -1,0 +1,102 @@
+"""JSON Schema (draft 2020-12) for policy files, for editors; made from the types that the loader reads.
+
+It says of a single key what the loader says. What goes with what (an approve needs `approval`, ids are unique) is the loader's.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Mapping
+from enum import Enum
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from hooptui.policy.rules import Command, Mask, NotYet, Reserved, Rule, Test
+from hooptui.strictyaml import Between, Duration, Matches, NotEmpty, OneOf, OneOrMany, Where
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_DURATION = r"^(?=.)(\d{1,6}d)?(\d{1,6}h)?(\d{1,6}m)?(\d{1,6}s)?(\d{1,6}ms)?$"
+
+Schema = dict[str, Any]
+
+
+def schema() -> Schema:
+    """The schema of a policy file, as plain data for `json.dumps`."""
+    return {
+        "$schema": DRAFT,
+        "title": "hooptui policy",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["version"],
+        "properties": {
+            "version": {"const": 1},
+            "rules": {"type": "array", "items": of(Rule)},
+            "masks": {"type": "array", "items": of(Mask)},
+            "tests": {"type": "array", "items": of(Test)},
+        },
+    }
+
+
+def of(hint: Any) -> Schema:
+    """The schema of one type.
+
+    Raises:
+        TypeError: a type that the decoder does not take either.
+    """
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint == Reserved:
+        return {"not": {}, "description": "reserved for a protocol to come"}
+    if origin is Annotated:
+        return _checked(of(arguments[0]), arguments[0], arguments[1:])
+    if origin in (Union, types.UnionType):
+        (inner,) = (one for one in arguments if one is not type(None))
+        return of(inner)
+    if origin in (tuple, frozenset, list):
+        listed: Schema = {"type": "array", "items": of(arguments[0])}
+        return listed | {"uniqueItems": True} if origin is frozenset else listed
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return {"type": "object", "additionalProperties": of(arguments[1])}
+    if origin is Literal:
+        return {"enum": list(arguments)}
+    if hint is Duration:
+        return {"type": "string", "pattern": _DURATION}
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return {"enum": [one.value for one in hint]}
+    simple = {str: "string", bool: "boolean", int: "integer", float: "number"}.get(hint)
+    if simple is not None:
+        return {"type": simple}
+    return _record(hint)
+
+
+def _record(kind: Any) -> Schema:
+    hints = get_type_hints(kind, include_extras=True)
+    parameters = {name: one for name, one in inspect.signature(kind).parameters.items() if hints[name] is not Where}
+    required = [name for name, one in parameters.items() if one.default is inspect.Parameter.empty]
+    found: Schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {name: of(hints[name]) for name in parameters},
+    }
+    return found | {"required": required} if required else found
+
+
+def _checked(base: Schema, hint: Any, checks: tuple[Any, ...]) -> Schema:
+    for check in checks:
+        match check:
+            case Between(low, high, words) if base.get("type") == "integer":
+                base |= {"minimum": low, "maximum": high}
+            case Between(low, high, words):
+                base |= {"description": words}
+            case Command(known) | OneOf(known):
+                base = {"enum": sorted(known)}
+            case Matches(pattern, words):
+                base |= {"pattern": f"^(?:{pattern})$", "description": words}
+            case NotEmpty():
+                base |= {"minItems": 1} if "items" in base else {"minLength": 1}
+            case NotYet(protocols):
+                base = {"enum": [one for one in base["enum"] if one not in protocols]}
+            case _:
+                pass
+    if any(isinstance(check, OneOrMany) for check in checks):
+        return {"anyOf": [of(get_args(hint)[0]), base]}
+    return base

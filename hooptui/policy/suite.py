@@ -1,0 +1,213 @@
+"""Is the policy what its author meant: checks, the tests in its files, and whether these tests notice a missing rule.
+
+Pure functions from a policy to reports; whoever calls them prints. SQL is read by a function that is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from hooptui.core.model import Decision, Identity, Operation, SqlFacts, Target
+from hooptui.policy.decide import PolicyJudge
+from hooptui.policy.loader import load
+from hooptui.policy.rules import Expect, Policy, PolicyError, Request, Rule, RuleEffect, StatedFacts, Test, expand
+from hooptui.strictyaml import Where
+
+SqlReader = Callable[[str], SqlFacts]
+"""What a text of SQL does; total."""
+
+_NOTHING = SqlFacts(frozenset(), frozenset({"empty"}), statements=0)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What reading the files yields."""
+
+    policy: Policy | None
+    """None when there are problems."""
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """Lines `file:line: …` on what is allowed and probably not meant."""
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """One test of the policy's own."""
+
+    __test__ = False
+
+    name: str
+    where: Where
+    got: str
+    """Effect and rules, in words."""
+    wrong: tuple[str, ...] = ()
+    """What differs from what the test expects."""
+
+    @property
+    def ok(self) -> bool:
+        return not self.wrong
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.name}: {'ok' if self.ok else '; '.join(self.wrong)}"
+
+
+@dataclass(frozen=True, slots=True)
+class TestReport:
+    __test__ = False
+
+    results: tuple[TestResult, ...]
+
+    @property
+    def failed(self) -> tuple[TestResult, ...]:
+        return tuple(result for result in self.results if not result.ok)
+
+    @property
+    def ok(self) -> bool:
+        """False as well when there is no test at all."""
+        return bool(self.results) and not self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class Uncovered:
+    """A rule or mask whose absence no test notices."""
+
+    id: str
+    where: Where
+
+    def __str__(self) -> str:
+        return f"{self.where}: no test fails without {self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageReport:
+    total: int
+    """Rules and masks."""
+    uncovered: tuple[Uncovered, ...]
+    failing: tuple[TestResult, ...]
+    """Tests that fail as it is; coverage means nothing until they pass."""
+
+    @property
+    def covered(self) -> int:
+        return self.total - len(self.uncovered)
+
+    @property
+    def ok(self) -> bool:
+        return not self.uncovered and not self.failing
+
+
+def check(paths: Sequence[Path | str]) -> CheckReport:
+    """Read files as the gateway would, and look for what reads well and is probably wrong."""
+    try:
+        policy = load(paths)
+    except PolicyError as wrong:
+        return CheckReport(None, wrong.problems)
+    return CheckReport(policy, (), tuple(warnings(policy)))
+
+
+def warnings(policy: Policy) -> Iterator[str]:
+    """What is allowed and probably not meant."""
+    opening = [rule for rule in policy.rules if rule.effect is RuleEffect.ALLOW or rule.grants]
+    if not opening:
+        yield f"{policy.files[0] if policy.files else 'policy'}:1: nothing is allowed: nobody can connect"
+    approves = [rule for rule in policy.rules if rule.effect is RuleEffect.APPROVE]
+    for one, other in combinations(approves, 2):
+        if one.approval and other.approval and not one.approval.by & other.approval.by and _may_meet(one, other):
+            yield f"{other.where}: {other.id} and {one.id} ({one.where}) share no approvers: what both hold is denied"
+    for rule in approves:
+        if not rule.grants and not any(_may_meet(rule, allow) for allow in opening):
+            yield f"{rule.where}: {rule.id} holds what no rule allows: it needs an allow beside it, or grants: true"
+
+
+def _may_meet(one: Rule, other: Rule) -> bool:
+    """Whether one operation might concern both; yes unless plainly not."""
+    mine, theirs = one.when, other.when
+    if mine.principal and theirs.principal:
+        for groups, none in (
+            (mine.principal.groups, theirs.principal.groups_none),
+            (theirs.principal.groups, mine.principal.groups_none),
+        ):
+            if groups is not None and none is not None and groups <= none:
+                return False
+    if mine.resource and theirs.resource:
+        ours = theirs.resource.labels or {}
+        for key, values in (mine.resource.labels or {}).items():
+            if key in ours and not set(values) & set(ours[key]):
+                return False
+    if mine.postgres and theirs.postgres and mine.postgres.commands and theirs.postgres.commands:
+        return not expand(mine.postgres.commands).isdisjoint(expand(theirs.postgres.commands))
+    return True
+
+
+def run_tests(policy: Policy, reader: SqlReader) -> TestReport:
+    """Every test in the policy's files."""
+    return _run(policy, [(test, facts_of(test.request, reader)) for test in policy.tests])
+
+
+def coverage(policy: Policy, reader: SqlReader) -> CoverageReport:
+    """Take away each rule and each mask in turn; some test must fail then."""
+    ready = [(test, facts_of(test.request, reader)) for test in policy.tests]
+    parts = [(rule.id, rule.where) for rule in policy.rules] + [(mask.id, mask.where) for mask in policy.masks]
+    uncovered = tuple(Uncovered(name, where) for name, where in parts if not _run(policy.without(name), ready).failed)
+    return CoverageReport(len(parts), uncovered, _run(policy, ready).failed)
+
+
+def facts_of(request: Request, reader: SqlReader) -> SqlFacts:
+    """What the request of a test does."""
+    if request.sql is not None:
+        return reader(request.sql)
+    said: StatedFacts | None = request.facts
+    if said is None:
+        return _NOTHING
+    return SqlFacts(
+        said.commands, said.neutral, said.reads, said.writes, said.functions, said.missing_where, unknown=said.unknown
+    )  # fmt: skip
+
+
+def asked(request: Request, facts: SqlFacts) -> tuple[Identity, Target, Operation]:
+    """The request of a test as the gateway would put it."""
+    identity = Identity(request.issuer, request.subject, request.subject, request.groups, kind=request.kind)
+    target = Target(request.resource, request.protocol, request.labels or {})
+    return (
+        identity,
+        target,
+        Operation(request.protocol, "", request.sql or "", facts, in_transaction=request.in_transaction),
+    )
+
+
+def _run(policy: Policy, ready: Sequence[tuple[Test, SqlFacts]]) -> TestReport:
+    judge = PolicyJudge(policy)
+    return TestReport(tuple(_one(judge, test, facts) for test, facts in ready))
+
+
+def _one(judge: PolicyJudge, test: Test, facts: SqlFacts) -> TestResult:
+    identity, target, operation = asked(test.request, facts)
+    wrong: list[str] = []
+    admission = judge.admits(identity, target)
+    decision: Decision | None = None
+    if admission.admitted:
+        decision = judge.decide(identity, target, operation)
+        effect, rules = Expect(decision.effect), decision.rules
+    else:
+        effect, rules = Expect.REFUSED, (admission.rule,) if admission.rule else ()
+    got = f"{effect} by {', '.join(rules) if rules else 'no rule'}"
+    if effect is not test.expect:
+        because = decision.reason if decision else admission.reason
+        wrong.append(f"expected {test.expect}, got {got}{f' ({because})' if because else ''}")
+    if test.by is not None and test.by not in rules:
+        wrong.append(f"expected rule {test.by} to decide, got {', '.join(rules) if rules else 'no rule'}")
+    if test.masks is not None:
+        masks = frozenset(rule.id for rule in judge.masks(identity, target).rules)
+        if masks != test.masks:
+            wrong.append(f"expected masks {_listed(test.masks)}, got {_listed(masks)}")
+    return TestResult(test.name, test.where, got, tuple(wrong))
+
+
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
