@@ -206,7 +206,7 @@ class _Login:
             else:
                 raise ProtocolViolation("the steps of SASL came out of order")
         except ScramFailed as fault:
-            raise UpstreamFailed(Fault.WRONG_CREDENTIAL, f"{self._upstream.place}: {fault}") from None
+            raise UpstreamFailed(Fault.PROTOCOL, f"{self._upstream.place}: {fault}") from None
 
     def _tls(self) -> ssl.SSLObject | None:
         tls: ssl.SSLObject | None = self._dialogue.transport.get_extra_info("ssl_object")
