@@ -31,10 +31,11 @@ from hooptui.core.gate import CannotRecord, Killed, Masked, Permit, Refused, Why
 from hooptui.core.house import Counters, House
 from hooptui.core.model import Decision, Effect, Facts, Grant, Identity, Operation, Scope, Target
 from hooptui.core.ports import Channel, Masker, Tell
+from hooptui.core.vocabulary import GROUPS
 
 State = Literal["live", "running", "held", "frozen", "ending", "closed"]
 
-READ_ONLY = frozenset({"select", "show", "explain", "copy_to", "listen"})
+READ_ONLY = GROUPS["reads"] | {"listen"}
 """Effects that change nothing; whatever goes beyond waits until its verdict is on stable storage."""
 
 HISTORY = 12
