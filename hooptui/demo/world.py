@@ -1,0 +1,160 @@
+"""Everything that hooptui is put in front of in the demo: a database with secrets in it, an issuer, a policy, a config.
+
+The gateway is not part of it: `config_text` is the configuration of an ordinary one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import time
+from contextlib import AsyncExitStack
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import psycopg
+from psycopg import sql
+
+from hooptui.core.secret import Secret
+from hooptui.credentials import certificates
+from hooptui.demo.canaries import Canaries
+from hooptui.demo.issuer import Client, DemoIssuer
+from hooptui.demo.postgres import SUPERUSER, DemoPostgres
+from hooptui.errors import UserError
+
+TARGET = "orders-db"
+"""The name clients ask for as their database."""
+DATABASE = "orders"
+ROLE = "shop"
+"""Owns the database; the gateway logs in as this, so that nothing but the gateway stands between an agent and a DROP."""
+AUDIENCE = "hooptui-demo"
+OPERATOR = "ops-1"
+
+CLIENTS = tuple(Client(name, ("agents",)) for name in ("etl-7", "report-3", "bot"))
+"""The agents' own accounts at the issuer; their secrets are made at import and live as long as the process."""
+
+
+class World:
+    """See the module. Lives on one loop; everything it makes on disk is below `directory`, which should be private."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.state_dir = directory / "state"
+        self.canaries = Canaries()
+        self._stack = AsyncExitStack()
+        self._http: aiohttp.ClientSession | None = None
+        self._trust: ssl.SSLContext | None = None
+        self.password = Secret("")
+
+    async def __aenter__(self) -> Self:
+        """Start everything.
+
+        Raises:
+            UserError: the database does not start, in words.
+        """
+        async with AsyncExitStack() as stack:
+            self.postgres = DemoPostgres(self.directory)
+            tls = certificates.ensure(self.directory / "issuer-tls", (), now=time.time())
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(tls.certificate, tls.key)
+            self.issuer_ca = tls.ca
+            self.issuer = DemoIssuer(AUDIENCE, CLIENTS, tls=context, lifetime=3_600.0)
+            await stack.enter_async_context(self.issuer)
+            self._trust = ssl.create_default_context(cafile=str(tls.ca))
+            self._http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+            await stack.enter_async_context(self.postgres)
+            self.password = Secret(os.urandom(18).hex())
+            await self._seed()
+            _write(self.directory / "orders-db.password", self.password.reveal())
+            _write(
+                self.directory / "policy.yaml",
+                resources.files("hooptui.demo").joinpath("policy.yaml").read_text("utf-8"),
+            )
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def config_text(self, listen: str = "127.0.0.1:0") -> str:
+        """The gateway's configuration, YAML; paths are absolute."""
+
+        def text(value: object) -> str:
+            return json.dumps(str(value))
+
+        return f"""\
+name: demo
+state_dir: {text(self.state_dir)}
+listen: {{postgres: {text(listen)}}}
+operator: {{name: {OPERATOR}, groups: [dba, oncall]}}
+issuers:
+  - issuer: {text(self.issuer.url)}
+    audience: {AUDIENCE}
+    groups: groups
+    name: preferred_username
+    kind: workload
+    ca_file: {text(self.issuer_ca)}
+policy: [{text(self.directory / "policy.yaml")}]
+targets:
+  {TARGET}:
+    protocol: postgres
+    host: {self.postgres.host}
+    port: {self.postgres.port}
+    database: {DATABASE}
+    user: {ROLE}
+    password: {{file: {text(self.directory / "orders-db.password")}}}
+    sslmode: verify-full
+    ca_file: {text(self.postgres.ca_file)}
+    labels: {{env: prod}}
+"""
+
+    async def token(self, client: str) -> Secret:
+        """A fresh access token of one agent, by client credentials (RFC 6749 section 4.4).
+
+        Raises:
+            UserError: the issuer does not give one.
+        """
+        if self._http is None or self._trust is None:
+            raise UserError("demo: the world has not started")
+        secret = next(one.secret for one in CLIENTS if one.id == client)
+        form = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret.reveal()}
+        try:
+            async with self._http.post(f"{self.issuer.url}/token", data=form, ssl=self._trust) as answer:
+                body = await answer.json()
+        except aiohttp.ClientError as fault:
+            raise UserError(f"demo: the issuer does not answer: {fault}") from None
+        if answer.status != 200:
+            raise UserError(f"demo: the issuer refuses {client}: {body.get('error')}")
+        return Secret(body["access_token"])
+
+    async def _seed(self) -> None:
+        role, database = sql.Identifier(ROLE), sql.Identifier(DATABASE)
+        admin = self.postgres.conninfo(SUPERUSER, self.postgres.password, "postgres")
+        async with await psycopg.AsyncConnection.connect(admin, autocommit=True) as connection:
+            await connection.execute(
+                sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(self.password.reveal()))
+            )
+            # An agent's runaway query is there to be killed; should nobody do it, it ends by itself.
+            await connection.execute(sql.SQL("ALTER ROLE {} SET statement_timeout = '15min'").format(role))
+            await connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
+        seed = resources.files("hooptui.demo").joinpath("seed.sql").read_bytes()
+        owner = self.postgres.conninfo(ROLE, self.password, DATABASE)
+        async with await psycopg.AsyncConnection.connect(owner) as connection:
+            await connection.execute(seed)
+            async with connection.cursor() as cursor:
+                for statement, rows in self.canaries.inserts():
+                    await cursor.executemany(statement.encode(), rows)
+
+
+def _write(path: Path, content: str) -> None:
+    """A private file, replaced when it is there (a second demo in the same directory)."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(content)
