@@ -76,7 +76,7 @@ def credit_card(text: str) -> Iterator[Span]:
 
     A number that fills its run of groups may be grouped in any way; inside a longer run (a date before it, an expiry
     behind it) every group must have three digits or more. Digits glued to an identifier that has further digits (a
-    hash), digits of a UUID and decimal fractions do not count; letters alone in front (`PAN4242…`) do not hide a number.
+    hash), digits of a UUID, decimal fractions and phone numbers with a `+` do not count; letters alone in front (`PAN4242…`) do not hide a number.
     """
     for run in _RUN.finditer(text):
         if run.end() - run.start() < 13:
@@ -119,6 +119,8 @@ def _card_at(text: str, start: int, end: int) -> bool:
 def _identifier(text: str, start: int, end: int) -> bool:
     """Whether these digits are part of something longer that is no card number."""
     before, after = text[start - 1 : start], text[end : end + 1]
+    if before == "+" and sum("0" <= char <= "9" for char in text[start:end]) <= 15:
+        return True  # E.164: a phone number
     if before == "." and text[max(0, start - 2) : start - 1].isdigit() and text[start:end].isdigit():
         return True
     if before.isascii() and before.isalpha():

@@ -51,9 +51,18 @@ def screen(names: frozenset[str], extras: frozenset[str] = frozenset()) -> Scree
     Raises:
         KeyError: an unknown detector or extra.
     """
-    patterns = [(name, pattern) for name in sorted(names) for pattern in detectors.BY_NAME[name].screens]
-    patterns += [("", EXTRA[extra]) for extra in sorted(extras)]
+    patterns = watched(names, extras)
     return _Hyperscan(_engine, patterns) if _engine is not None and patterns else PythonScreen(patterns)
+
+
+def watched(names: frozenset[str], extras: frozenset[str] = frozenset()) -> list[tuple[str, bytes]]:
+    """The patterns of a screen, each with its detector's name; extras have none.
+
+    Raises:
+        KeyError: an unknown detector or extra.
+    """
+    patterns = [(name, pattern) for name in sorted(names) for pattern in detectors.BY_NAME[name].screens]
+    return patterns + [("", EXTRA[extra]) for extra in sorted(extras)]
 
 
 def hits(with_screen: Screen, text: str) -> list[detectors.Hit]:

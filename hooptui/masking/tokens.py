@@ -154,7 +154,7 @@ def _pattern(token: _Token) -> str:
 
 
 _TOKEN = re.compile(r"(?<![A-Za-z0-9])(?:" + "|".join(_pattern(token) for token in TOKENS) + ")")
-_AWS_FORTY = r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
+_AWS_FORTY = r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
 _AWS_LABELLED = re.compile(
     r"(?i:secret)[_ .-]?(?:(?i:access)[_ .-]?)?(?:(?i:key))?[\"'` \t]{0,3}(?:[:=,|>\s]|=>){1,3}[\"'` \t]{0,3}("
     + _AWS_FORTY

@@ -72,9 +72,8 @@ def _integer(layout: str) -> Callable[[bytes], str]:
     return lambda value: str(unpack(value)[0])
 
 
-def _float(layout: str, digits: int) -> Callable[[bytes], str]:
-    unpack = struct.Struct(layout).unpack
-    return lambda value: f"{unpack(value)[0]:.{digits}g}"
+def _float4(value: bytes) -> str:
+    return f"{struct.unpack('!f', value)[0]:.7g}"
 
 
 def _bool(value: bytes) -> str:
@@ -90,7 +89,8 @@ def _timestamp(value: bytes) -> str:
     micros = struct.unpack("!q", value)[0]
     if micros in (2**63 - 1, -(2**63)):
         return "infinity" if micros > 0 else "-infinity"
-    return (_EPOCH + datetime.timedelta(microseconds=micros)).isoformat(" ")
+    text = (_EPOCH + datetime.timedelta(microseconds=micros)).isoformat(" ")
+    return text.rstrip("0") if "." in text else text
 
 
 def _date(value: bytes) -> str:
@@ -131,8 +131,8 @@ _SIMPLE: dict[int, Callable[[bytes], str]] = {
     pg_types.INT4: _integer("!i"),
     pg_types.INT8: _integer("!q"),
     pg_types.OID: _integer("!I"),
-    pg_types.FLOAT4: _float("!f", 7),
-    pg_types.FLOAT8: _float("!d", 17),
+    pg_types.FLOAT4: _float4,
+    pg_types.FLOAT8: lambda value: repr(pg_binary.float8(value)),
     pg_types.NUMERIC: pg_binary.numeric_text,
     pg_types.UUID: lambda value: str(uuid.UUID(bytes=value)),
     pg_types.BYTEA: _bytea,

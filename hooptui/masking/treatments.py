@@ -16,6 +16,7 @@ from hooptui.masking.prefilter import hits, screen
 from hooptui.masking.strategies import REDACTED, Ruling, replaced
 
 _SYNTAX = frozenset("\"'\\(){}[],")
+_OPENING = ("(", "{", "[")
 _ROUNDS = 3
 
 
@@ -79,7 +80,12 @@ class Net:
         found = self._hits(text)
         if not found:
             return text
-        if any(not _SYNTAX.isdisjoint(text[hit.start : hit.end]) for hit in found):
+        nested = text[:1] in _OPENING
+        if any(
+            not _SYNTAX.isdisjoint(text[hit.start : hit.end]) or (nested and text[hit.start : hit.end].isdigit())
+            for hit in found
+        ):
+            # A find across punctuation would take syntax along, and a bare number can be a field that takes no blocks.
             self.fired = self._ruling(found[0]).rule
             return None
         return self._masked(text, text, 0)
