@@ -239,6 +239,8 @@ class _Reader:
         request = node.get("request")
         if request is not None and test.request.sql is not None and test.request.facts is not None:
             self.bad(request, f"{path}.request", "sql and facts", "one of the two")
+        if test.expect is None and test.masks is None:
+            self.bad(node, path, "a test of nothing", "the key expect, masks or both")
         by, masks = node.get("by"), node.get("masks")
         if by is not None and test.by is not None:
             self.later.append((by, f"{path}.by", test.by))

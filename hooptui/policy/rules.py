@@ -58,14 +58,14 @@ Glob = Annotated[str, Matches(r"[^\s\[\]]{1,256}", "a name, where * stands for a
 Relation = Annotated[
     str,
     Matches(
-        r"[^\s.\"'\[\]]{1,64}(\.[^\s.\"'\[\]]{1,64})?",
+        r"""[^\s."'\[\]]{1,64}(\.[^\s."'\[\]]{1,64})?""",
         "name or schema.name, where * stands for any text and ? for one character",
     ),
 ]
 ColumnGlob = Annotated[
     str,
     Matches(
-        r"[^\sA-Z.\"'\[\]]{1,64}(\.[^\sA-Z.\"'\[\]]{1,64}){0,2}",
+        r"""[^\sA-Z."'\[\]]{1,64}(\.[^\sA-Z."'\[\]]{1,64}){0,2}""",
         "column, table.column or schema.table.column in lower case, where * stands for any text",
     ),
 ]
@@ -227,8 +227,8 @@ class Test:
 
     name: Words
     request: Request
-    expect: Expect
     where: Where
+    expect: Expect | None = None
     by: Identifier | None = None
     """A rule that must be among those that decided."""
     masks: frozenset[Identifier] | None = None

@@ -120,9 +120,19 @@ def warnings(policy: Policy) -> Iterator[str]:
     for one, other in combinations(approves, 2):
         if one.approval and other.approval and not one.approval.by & other.approval.by and _may_meet(one, other):
             yield f"{other.where}: {other.id} and {one.id} ({one.where}) share no approvers: what both hold is denied"
+    for rule in policy.rules:
+        for glob in _schema_wide(rule):
+            yield f"{rule.where}: {rule.id}: {glob} meets every name without a schema as well, for that may be any schema's"
     for rule in approves:
         if not rule.grants and not any(_may_meet(rule, allow) for allow in opening):
             yield f"{rule.where}: {rule.id} holds what no rule allows: it needs an allow beside it, or grants: true"
+
+
+def _schema_wide(rule: Rule) -> Iterator[str]:
+    what = rule.when.postgres
+    if what is not None and rule.effect is not RuleEffect.ALLOW:
+        for globs in (what.relations, what.reads, what.writes, what.functions):
+            yield from (glob for glob in globs or () if glob.endswith(".*") and glob != "*.*")
 
 
 def _may_meet(one: Rule, other: Rule) -> bool:
@@ -197,7 +207,7 @@ def _one(judge: PolicyJudge, test: Test, facts: SqlFacts) -> TestResult:
     else:
         effect, rules = Expect.REFUSED, (admission.rule,) if admission.rule else ()
     got = f"{effect} by {', '.join(rules) if rules else 'no rule'}"
-    if effect is not test.expect:
+    if test.expect is not None and effect is not test.expect:
         because = decision.reason if decision else admission.reason
         wrong.append(f"expected {test.expect}, got {got}{f' ({because})' if because else ''}")
     if test.by is not None and test.by not in rules:
