@@ -211,9 +211,9 @@ class _Decoder:
             return _BAD
         if make is frozenset:
             seen: set[Any] = set()
-            for item, value in zip(node.value, values, strict=True):
+            for index, (item, value) in enumerate(zip(node.value, values, strict=True)):
                 if value in seen:
-                    self.bad(item, path, "each once", f"{item.found} twice")
+                    self.bad(item, f"{path}[{index}]", "each once", f"{item.found} twice")
                 seen.add(value)
         return make(values)
 

@@ -179,6 +179,8 @@ class _Builder:
         while not isinstance(event := self.next(), yaml.StreamEndEvent):
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
+                if event.version or event.tags:
+                    raise self.refuse(event, "a directive", "the document without it; directives are not read")
                 if documents > 1:
                     raise self.refuse(event, "a second document", "one document in a file")
                 node = self.node(self.next(), 1)
