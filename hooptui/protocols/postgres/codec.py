@@ -335,7 +335,7 @@ def negotiation(raw: bytes) -> Negotiation:
 def empty(raw: bytes) -> None:
     """Check a message that has no body: Sync, Flush, Terminate, CopyDone, ParseComplete, BindComplete, NoData, …"""
     if len(raw) != HEADER:
-        raise ProtocolViolation(f"message {chr(raw[0])!r} has {len(raw) - HEADER} bytes too many")
+        raise ProtocolViolation(f"a message without a body has {len(raw) - HEADER} bytes of one")
 
 
 def _only_string(raw: bytes, what: str) -> bytes:

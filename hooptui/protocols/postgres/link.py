@@ -38,7 +38,7 @@ SELECT pg_catalog.set_config('search_path', '', false), pg_catalog.set_config('s
 class CatalogueFailed(Exception):
     """A side connection could not do what it was asked for. Holds no credential.
 
-    `code` is `unreachable`, `timeout`, or the SQLSTATE of the server's refusal. The message may quote the statement it was
+    `code` is `unreachable` (or it does not let us in), `timeout`, or the SQLSTATE of the server's refusal. The message may quote the statement it was
     about, so it reaches people through a masker only.
     """
 

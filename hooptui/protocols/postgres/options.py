@@ -6,10 +6,14 @@ by white space, a backslash takes the next character as it is, and only `-c name
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 FORBIDDEN = frozenset({"role", "session_authorization", "session_preload_libraries", "local_preload_libraries"})
 """Settings that change who the session is or what code it loads: a policy that judges SET must not be passed by at start-up."""
+
+
+_NAME = re.compile(r"[a-z_][a-z0-9_$.]*", re.ASCII)
 
 
 class OptionsRefused(Exception):
@@ -37,13 +41,15 @@ def settings(parameters: Mapping[str, str]) -> dict[str, str]:
                 f"start-up option {argument!r} is not supported, only -c name=value and --name=value are"
             )
         name, equals, value = setting.partition("=")
-        if not equals or not name:
+        if not equals:
             raise OptionsRefused(f"start-up option {setting!r} is not of the form name=value")
         found[name.replace("-", "_").lower()] = value
     for name, value in parameters.items():
         if name not in ("user", "database", "options", "replication"):
             found[name.lower()] = value
     for name in found:
+        if not _NAME.fullmatch(name):
+            raise OptionsRefused(f"start-up setting {name!r} has a name that no setting has")
         if name in FORBIDDEN:
             raise OptionsRefused(f"{name} cannot be set at start-up")
     return found

@@ -551,7 +551,6 @@ def test_a_client_lost_before_the_hand_over_is_reported_to_the_relay(run, tls):
             client = Client(opened.port)
             await asyncio.to_thread(steps, client)
             hello = await opened.hello()
-            await asyncio.sleep(0.05)
             relay = Relay()
             hello.hand_over(relay)
             await asyncio.wait_for(relay.lost, 5)
