@@ -103,8 +103,11 @@ def session_name(session: str) -> str:
 
 
 def day_of(at: float) -> str:
-    """The UTC day of a Unix time: `2025-01-31`."""
-    return time.strftime("%Y-%m-%d", time.gmtime(at))
+    """The UTC day of a Unix time: `2025-01-31`. Raises ValueError when it is in no year of four digits."""
+    try:
+        return _day(time.strftime("%Y-%m-%d", time.gmtime(at)))
+    except (OverflowError, OSError):
+        raise ValueError("a time beyond the calendar") from None
 
 
 def _day(day: str) -> str:
@@ -116,7 +119,7 @@ def _day(day: str) -> str:
 # --- the lock ------------------------------------------------------------------------------------
 
 
-def lock(path: Path, *, patience: float = 1.0) -> int:
+def lock(path: Path, *, patience: float = 0.5) -> int:
     """Take the exclusive lock; the caller closes the file descriptor it gets.
 
     Waits up to `patience` seconds, because a reader's look (`locked`) takes it for a moment.

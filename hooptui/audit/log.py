@@ -212,12 +212,12 @@ class AuditLog:
 
     def _opened(self, event: Event) -> Recording:
         try:
-            name = session_name(event.session)
+            name, day = session_name(event.session), day_of(event.at)
         except ValueError as error:
-            raise CannotRecord(f"{error}; got {len(event.session)} other characters") from None
+            raise CannotRecord(f"a session cannot be recorded: {error}") from None
         if name in self._shared.open:
             raise CannotRecord(f"a session {name} is open already")
-        recording = self._shared.open[name] = Recording(day_of(event.at), name)
+        recording = self._shared.open[name] = Recording(day, name)
         self._shared.begun.append(recording)
         return recording
 

@@ -104,9 +104,10 @@ class Recordings:
         self._layout = layout
         self._limit = open_files
         self._open: OrderedDict[str, Recording] = OrderedDict()
+        self._unsynced: set[Path] = set()
 
-    def create(self, recording: Recording) -> bool:
-        """Make marker and file; True when the marker is new and its directory has yet to be synced.
+    def create(self, recording: Recording) -> None:
+        """Make marker and file; `sync_names` makes their names durable.
 
         A file of that name from before makes this session unrecordable, and harms no other.
 
@@ -114,7 +115,7 @@ class Recordings:
             OSError: may be tried again.
         """
         if recording.created or recording.refused:
-            return False
+            return
         day, session = recording.day, recording.session
         if not recording.marked:
             os.close(os.open(self._layout.marker(day, session), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
@@ -122,19 +123,23 @@ class Recordings:
         path = self._layout.recording(day, session)
         if not path.parent.is_dir():
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            sync_directory(path.parent.parent)
+            self._unsynced.add(path.parent.parent)
+        self._unsynced |= {path.parent, self._layout.live}
         try:
             fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except FileExistsError:
             recording.refused = f"there is a recording of a session {session} already: {path}"
             self._layout.marker(day, session).unlink()
-            return False
+            return
         recording.created = True
         self._keep(recording, fd)
-        return True
 
-    def sync_markers(self) -> None:
-        sync_directory(self._layout.live)
+    def sync_names(self) -> None:
+        """Raises OSError; may be tried again."""
+        while self._unsynced:
+            path = next(iter(self._unsynced))
+            sync_directory(path)
+            self._unsynced.remove(path)
 
     def flush(self, recording: Recording) -> int:
         """Write what is pending; returns its bytes. Raises OSError; may be tried again."""
@@ -150,7 +155,6 @@ class Recordings:
             return None
         with self._named(recording):
             recording.sync(self._fd(recording))
-            sync_directory(self._layout.recording(recording.day, recording.session).parent)
             self._drop(recording)
             return recording.seal()
 

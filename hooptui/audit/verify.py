@@ -317,11 +317,19 @@ class _Walk:
         except Unreadable as error:
             self.findings.note(f"{self._where()}: record {record.seq} is not understood by this version: {error}")
             return
+        try:
+            self._meaning(record.seq, event)
+        except ValueError as error:
+            # Never written like this, so the chain is broken here too; the walk goes on to say all of it.
+            self.findings.wrong(f"{self._where()}: record {record.seq}: {error}")
+
+    def _meaning(self, seq: int, event: Event) -> None:
+        """What an event says about recordings. Raises ValueError for a session's name or a day that cannot be, OSError."""
         match event.body:
             case SessionOpened():
                 self.opened[event.session] = day_of(event.at)
             case RecordingSealed() as seal:
-                self._seal(record.seq, event, seal)
+                self._seal(seq, event, seal)
             case TornTail() as torn:
                 self.findings.note(
                     f"{self._where()}: torn tail: the run before was killed while writing {torn.segment} after record"

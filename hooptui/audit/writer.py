@@ -146,8 +146,7 @@ class Writer:
         self._lock_fd = held
         self._layout = layout
         self._waiters: list[asyncio.Future[None]] = []
-        self._begun: list[Recording] = []
-        self._markers_synced = True
+        self._begun: deque[Recording] = deque()
         self._dirty: list[Recording] = []
         self._closing: deque[Recording] = deque()
         self._sealed: list[tuple[Recording, Event]] = []
@@ -224,11 +223,11 @@ class Writer:
         shared = self._shared
         while not shared.stopping:
             now = time.monotonic()
-            queued = bool(shared.lines or shared.dirty or shared.closing or self._closing or self._sealed)
+            queued = bool(shared.lines or shared.dirty or shared.closing)
             due: float | None
             if self._failure:
                 due = self._retry_at
-            elif shared.waiters or shared.waiting > self._limits.pending_bytes // 2:
+            elif shared.waiters or self._closing or shared.waiting > self._limits.pending_bytes // 2:
                 return
             elif queued:
                 self._since = self._since or now
@@ -273,6 +272,10 @@ class Writer:
         shared.lines = []
         self._begun += shared.begun
         shared.begun = []
+        while shared.orphans:
+            orphan = shared.open.pop(shared.orphans.pop(), None)
+            if orphan is not None:
+                shared.closing.append(orphan)
         for recording in shared.closing:
             recording.take()
             self._closing.append(recording)
@@ -298,15 +301,12 @@ class Writer:
         """Files of new sessions, before the journal says that they began. Raises OSError."""
         while self._begun:
             recording = self._begun[0]
-            if self._recordings.create(recording):
-                self._markers_synced = False
-            elif recording.refused:
+            self._recordings.create(recording)
+            self._begun.popleft()
+            if recording.refused:
                 with self._shared.lock:
                     self._say(own_alert(self._clock.now(), NO_RECORDING, recording.refused, recording.session))
-            self._begun.pop(0)
-        if not self._markers_synced:
-            self._recordings.sync_markers()
-            self._markers_synced = True
+        self._recordings.sync_names()
 
     def _committed(self) -> None:
         """What was put into the journal is durable: tell those who waited. Raises OSError."""
@@ -389,11 +389,6 @@ class Writer:
         with shared.lock:
             self._failure = ""
             shared.refusal = _CLOSED if shared.stopping else ""
-            for session in shared.orphans:
-                recording = shared.open.pop(session, None)
-                if recording is not None:
-                    shared.closing.append(recording)
-            shared.orphans.clear()
         self._committed()
         self._settle([], [], "", True)
 
