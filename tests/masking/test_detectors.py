@@ -70,13 +70,15 @@ def test_unknown_detector_is_an_error():
         detectors.hits(("ssn",), "x")
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.integers(13, 19), st.data())
 def test_one_wrong_digit_is_no_card(size: int, data: st.DataObject):
-    body = "4" + "".join(data.draw(st.lists(st.sampled_from("0123456789"), min_size=size - 2, max_size=size - 2)))
+    body = "4" + data.draw(st.text("0123456789", min_size=size - 2, max_size=size - 2))
     numbers = [body + last for last in "0123456789"]
     assert sum(digits.is_card(number) for number in numbers) <= 1
 
 
+@settings(deadline=None, derandomize=True)
 @given(
     st.sampled_from(["DE89370400440532013000", "GB82WEST12345698765432", "NO9386011117947"]),
     st.integers(4, 14),
@@ -107,7 +109,7 @@ FRAGMENTS = [text for _, text, _ in POSITIVES] + [
 MESS = st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=8)), max_size=12).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(MESS)
 def test_never_fails_and_keeps_in_bounds(text: str):
     for name in detectors.ALL:

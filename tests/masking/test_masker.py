@@ -80,7 +80,7 @@ def test_text_has_no_null(action: MaskAction):
     assert "bob@" not in shown
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(MESS)
 def test_text_is_masked_as_a_field_is(text: str):
     text = text.replace("\ud800", "")

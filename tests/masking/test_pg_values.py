@@ -69,10 +69,12 @@ NET_CASES = [
         '\'{"aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}\'::jsonb',
         '{"aws_secret_access_key": "████"}',
     ),
+    ("'[4.24242e15, 4.24243E+15]'::json", "[null, 4.24243E+15]"),
     ("4242424242424242::int8", None),
     ("(-4242424242424242)::int8", None),
     ("4242424242424242.75::numeric", None),
     ("4242424242424242::float8", None),
+    ("4242420000000000::float8", None),  # 4.24242e+15 in text
     ("'bob@acme.io'::bytea", None),
     ("'\\x00ff'::bytea || 'bob@acme.io'::bytea", None),
     ("ARRAY['x', 'bob@acme.io', NULL, 'say \"a@b.io\" \\']", '{x,████,NULL,"say \\"████\\" \\\\"}'),

@@ -44,7 +44,7 @@ def test_what_is_none_of_these_is_the_same_object(text: str):
     assert (after is value, rule) == (not others, "net" if others else "")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(MESS, st.sampled_from(list(MaskAction)), st.booleans())
 def test_masked_text_matches_nothing(text: str, action: MaskAction, ascii_only: bool):
     value = text.replace("\ud800", "").encode()
@@ -123,7 +123,7 @@ def test_nesting_is_bounded():
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, derandomize=True)
 @given(
     st.binary(max_size=80),
     st.sampled_from(
@@ -140,6 +140,7 @@ def test_hostile_payloads_are_masked_nulled_or_passed(value: bytes, oid: int, bi
     assert isinstance(transcript.render(value, oid, binary), str)
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-(10**22), max_value=10**22))
 def test_numeric_is_decoded_as_it_was_written(number: decimal.Decimal):
     value = binary_numeric(number)
@@ -149,7 +150,7 @@ def test_numeric_is_decoded_as_it_was_written(number: decimal.Decimal):
     assert pg_text.whole_digits(f"{number:f}") == whole[:20]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.recursive(st.one_of(st.none(), st.booleans(), st.integers(), st.text(), st.sampled_from(["bob@acme.io", 4242424242424242])), lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=5), inner, max_size=4)), max_leaves=12), st.booleans())  # fmt: skip
 def test_json_stays_json_and_only_finds_change(document: object, escape: bool):
     text = json.dumps(document, ensure_ascii=escape)
@@ -165,3 +166,25 @@ def test_json_stays_json_and_only_finds_change(document: object, escape: bool):
         assert "4242424242424242" not in json.dumps(loaded)
     else:
         assert loaded == document
+
+
+def test_json_with_half_a_surrogate_stays_json():
+    mask = net()(pg_types.JSON, False)
+    assert mask is not None
+    after, _ = mask.apply(b'["\\ud800 bob@acme.io \\u00e9"]')
+    assert after is not None
+    assert json.loads(after) == ["\ud800 ████ é"]
+
+
+def test_binary_array_says_that_it_has_a_null_now():
+    value = struct.pack("!iiIii", 1, 0, pg_types.INT8, 2, 1) + struct.pack("!iqiq", 8, 7, 8, 4242424242424242)
+    mask = net()(1016, True)
+    assert mask is not None
+    expected = struct.pack("!iiIii", 1, 1, pg_types.INT8, 2, 1) + struct.pack("!iqi", 8, 7, -1)
+    assert mask.apply(value) == (expected, "net")
+
+
+def test_finds_that_reach_beyond_one_another_are_hidden_whole():
+    """An e-mail address that begins inside a web hook's secret path: its domain is not all that is left to hide."""
+    after, _ = text_mask().apply(b"see hooks.slack.com/services/T00000000/B000/abcdefghij@acme.io now")
+    assert after == "see ████ now".encode()
