@@ -44,6 +44,7 @@ class World:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.state_dir = directory / "state"
+        self.config_file = directory / "hooptui.yaml"
         self.canaries = Canaries()
         self._stack = AsyncExitStack()
         self._http: aiohttp.ClientSession | None = None
@@ -70,10 +71,11 @@ class World:
             self.password = Secret(os.urandom(18).hex())
             await self._seed()
             _write(self.directory / "orders-db.password", self.password.reveal())
-            _write(
-                self.directory / "policy.yaml",
-                resources.files("hooptui.demo").joinpath("policy.yaml").read_text("utf-8"),
-            )
+            policy = self.directory / "policy.yaml"
+            if not policy.exists():
+                # One that is there may have been edited by whoever keeps this directory.
+                _write(policy, resources.files("hooptui.demo").joinpath("policy.yaml").read_text("utf-8"))
+            _write(self.config_file, self.config_text())
             self._stack = stack.pop_all()
         return self
 
@@ -132,6 +134,16 @@ targets:
         if answer.status != 200:
             raise UserError(f"demo: the issuer refuses {client}: {body.get('error')}")
         return Secret(body["access_token"])
+
+    async def witness(self) -> bytes:
+        """What the masked columns hold, read past the gateway: the search for leaks must find every canary in it."""
+        owner = self.postgres.conninfo(ROLE, self.password, DATABASE)
+        found = bytearray()
+        async with await psycopg.AsyncConnection.connect(owner) as connection:
+            for table in ("customers", "cards", "employees", "integrations"):
+                rows = await connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table)))
+                found += repr(await rows.fetchall()).encode()
+        return bytes(found)
 
     async def _seed(self) -> None:
         role, database = sql.Identifier(ROLE), sql.Identifier(DATABASE)

@@ -1,0 +1,244 @@
+"""The scripted operator against a desk that keeps score, and the count against journals made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+
+from hooptui.core.desk import Command, Health, HeldView, JournalLine, Outcome, SessionView, Snapshot, VerifyView
+from hooptui.core.events import (
+    Asked,
+    Body,
+    Decided,
+    Event,
+    Finished,
+    GatewayStarted,
+    Held,
+    KillDone,
+    Rows,
+    SessionOpened,
+)
+from hooptui.core.gate import Masked, Why
+from hooptui.demo import headless
+from hooptui.demo.canaries import Canaries
+from hooptui.demo.headless import Operator, count, journal, result
+
+M = Masked
+HEALTH = Health("demo", 1_000.0, (), 0, 0, 0.0, True, 0, "", 0.0, "v1")
+
+
+def held(number: int) -> HeldView:
+    return HeldView(
+        number, "s1", M("bot"), "orders-db", "pg", 0.0, 600.0, M("UPDATE"), "update", (), (), "no-where", "", "high", ("dba",), 1, 0,
+        ("once",), 0.0, True,
+    )  # fmt: skip
+
+
+def session(name: str, state: str, last_at: float) -> SessionView:
+    return SessionView(
+        name,
+        M("bot"),
+        "i#bot",
+        ("agents",),
+        "workload",
+        "orders-db",
+        "pg",
+        "127.0.0.1:1",
+        M(""),
+        0.0,
+        None,
+        1,
+        0,
+        0,
+        state,
+        M(""),
+        last_at,
+    )
+
+
+class Score:
+    """A desk of snapshots; commands settle what they name, unless told to fail."""
+
+    readonly = False
+
+    def __init__(self, snapshot: Snapshot, refuse: Sequence[str] = ()) -> None:
+        self.now = snapshot
+        self.refuse = list(refuse)
+        self.ran: list[tuple[str, Mapping[str, str]]] = []
+
+    async def snapshot(self) -> Snapshot:
+        return self.now
+
+    async def run(self, command: Command) -> Outcome:
+        self.ran.append((command.verb, command.args))
+        if command.verb in self.refuse:
+            self.refuse.remove(command.verb)
+            return Outcome(False, "settled elsewhere")
+        number, name = command.args.get("number"), command.args.get("session")
+        self.now = replace(
+            self.now,
+            held=tuple(one for one in self.now.held if str(one.number) != number),
+            sessions=tuple(one for one in self.now.sessions if one.id != name),
+        )
+        return Outcome(True, "done")
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(headless, "LOOK_EVERY", 0.001)
+    monkeypatch.setattr(headless, "GRACE", 0.05)
+
+
+async def test_approves_the_first_denies_the_next_kills_one_and_looks_on() -> None:
+    sessions = (
+        session("quick", "running", 999.8),
+        session("idle", "live", 0.0),
+        session("away", "running", 990.0),
+        session("too", "running", 980.0),
+    )
+    desk = Score(Snapshot(HEALTH, sessions, (held(4), held(7), held(9))))
+    operator = Operator(desk)  # type: ignore[arg-type]
+    await operator.work(0.02)
+    assert operator.done and not operator.troubles
+    assert [(verb, args.get("number", args.get("session"))) for verb, args in desk.ran] == [
+        ("approve", "4"),
+        ("deny", "7"),
+        ("kill", "away"),
+    ]
+    assert all(args["reason"] for _, args in desk.ran) and desk.ran[0][1]["scope"] == "once"
+    assert [one.number for one in desk.now.held] == [9]
+
+
+async def test_a_command_that_fails_is_told_and_tried_again() -> None:
+    desk = Score(
+        Snapshot(HEALTH, (session("away", "running", 0.0),), (held(1), held(2))), refuse=["approve", "deny", "kill"]
+    )
+    operator = Operator(desk)  # type: ignore[arg-type]
+    await operator.work(0.02)
+    assert operator.done and operator.troubles == [
+        "approve: settled elsewhere",
+        "kill: settled elsewhere",
+        "deny: settled elsewhere",
+    ]
+
+
+async def test_with_nothing_to_do_it_ends_after_its_grace() -> None:
+    operator = Operator(Score(Snapshot(HEALTH, (), ())))  # type: ignore[arg-type]
+    await operator.work(0.0)
+    assert not operator.done
+    assert await operator.until_quiet(1.0)
+    busy = Operator(Score(Snapshot(replace(HEALTH, live=1), (), ())))  # type: ignore[arg-type]
+    assert not await busy.until_quiet(0.01)
+
+
+def lines(*bodies: Body) -> list[JournalLine]:
+    return [JournalLine(seq, Event(float(seq), "s1", body)) for seq, body in enumerate(bodies, 1)]
+
+
+OPENED = SessionOpened(
+    "i", "bot", M("bot"), ("agents",), "workload", "orders-db", "postgres", "127.0.0.1:1", M(""), None, "v1"
+)
+FULL = (
+    GatewayStarted("1", "v1", ()),
+    OPENED,
+    Asked(1, "select", M("SELECT 1"), ("select",), ()),
+    Decided(1, "allow", "policy", ("a",), "", "v1"),
+    Finished(1, M("SELECT 1"), True, 1, 3, 0.1),
+    Asked(2, "drop", M("DROP TABLE t"), ("drop",), ()),
+    Decided(2, "deny", Why.POLICY, ("d",), "", "v1"),
+    Held(3, 1, "no-where", "", ("dba",), 1, "high", 1.0),
+    Decided(3, "allow", "approved", ("a",), "", "v1", 1, "local#ops-1"),
+    Finished(3, M("UPDATE 1"), True, 0, 4, 0.1),
+    Held(4, 2, "no-where", "", ("dba",), 1, "high", 1.0),
+    Decided(4, "deny", Why.DENIED, ("a",), "", "v1", 2, "local#ops-1"),
+    Held(5, 3, "no-where", "", ("dba",), 1, "high", 1.0),
+    Decided(5, "deny", Why.EXPIRED, ("a",), "", "v1", 3),
+    KillDone(False, "not seen to be gone", 1.0),
+    KillDone(True, "gone", 0.1),
+)
+TALLY = {
+    "sessions": 1, "operations": 2, "masked_values": 7, "held": 3, "approved": 1, "denied_by_operator": 1, "denied_by_policy": 1,
+    "killed": 1,
+}  # fmt: skip
+
+
+def test_counts_are_the_journals() -> None:
+    assert count(lines(*FULL)) == TALLY
+    assert set(count([]).values()) == {0}
+
+
+class Archive:
+    """What was written: a journal in pages, transcripts in slices, a verdict."""
+
+    def __init__(self, written: Sequence[JournalLine], events: Sequence[Event] = (), status: int = 0) -> None:
+        self.written = written
+        self.events = events
+        self.status = status
+
+    async def journal(self, *, before: int | None = None, limit: int = 200) -> tuple[JournalLine, ...]:
+        older = [line for line in self.written if before is None or line.seq < before]
+        return tuple(older[-3:])
+
+    async def transcript(self, name: str, *, after: int = 0, limit: int = 2000) -> tuple[tuple[Event, ...], int]:
+        return tuple(self.events[after : after + 2]), min(after + 2, len(self.events))
+
+    async def verify(self) -> VerifyView:
+        return VerifyView(
+            self.status, len(self.written), 1, 1, ("segment 1: hash differs at 4",) if self.status else (), 0.1
+        )
+
+
+async def judged(archive: Archive, places: Sequence[tuple[str, bytes]] = (), after: int = 0) -> headless.Result:
+    return await result(archive, CANARIES.all(), places, after=after, troubles=["kill: no such session"])  # type: ignore[arg-type]
+
+
+CANARIES = Canaries()
+
+
+async def test_the_journal_is_read_whole_and_in_order() -> None:
+    assert await journal(Archive(lines(*FULL))) == lines(*FULL)  # type: ignore[arg-type]
+
+
+async def test_a_good_run() -> None:
+    done = await judged(Archive(lines(*FULL)), [("received", b"nothing of note")])
+    assert done.problems == ()
+    assert done.summary == {**TALLY, "leaked": 0, "journal": {"records": 16, "verified": True}}
+    assert list(done.summary) == [
+        "sessions", "operations", "masked_values", "held", "approved", "denied_by_operator", "denied_by_policy", "killed", "leaked", "journal",
+    ]  # fmt: skip
+
+
+async def test_a_leak_anywhere_fails_the_run() -> None:
+    secret = CANARIES.emails[0]
+    for archive, places, where in (
+        (Archive(lines(*FULL)), [("etl-7", f"x {secret} y".encode())], "etl-7"),
+        (
+            Archive(lines(*FULL), [Event(0.0, "s1", Rows(1, ((M("a"),), (M(secret),)))) for _ in range(5)]),
+            [],
+            "transcript s1",
+        ),
+    ):
+        done = await judged(archive, places)
+        assert done.summary["leaked"] == 1
+        assert done.problems == (f"leaked: a canary (email) is in {where}", "kill: no such session")
+        assert secret not in repr(done)
+
+
+@pytest.mark.parametrize("missing", [GatewayStarted, SessionOpened, Asked, Decided, Finished, Held, KillDone])
+async def test_a_count_of_zero_fails_the_run(missing: type[Body]) -> None:
+    done = await judged(Archive(lines(*(body for body in FULL if not isinstance(body, missing)))))
+    assert bool(done.problems) is (missing is not GatewayStarted)
+
+
+async def test_a_broken_journal_fails_the_run() -> None:
+    done = await judged(Archive(lines(*FULL), status=1))
+    assert done.summary["journal"] == {"records": 16, "verified": False}
+    assert done.problems[0] == "journal: segment 1: hash differs at 4"
+
+
+async def test_what_an_earlier_run_did_in_the_same_directory_does_not_count() -> None:
+    done = await judged(Archive(lines(*FULL)), after=len(FULL))
+    assert {name for name, value in done.summary.items() if value == 0} == {*TALLY, "leaked"}
+    assert len(done.problems) == len(TALLY) + 1
