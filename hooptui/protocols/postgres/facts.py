@@ -25,10 +25,12 @@ __all__ = ["CopyShape", "Statement", "Understood", "understand", "with_prepared"
 
 MAX_TEXT: Final = 1 << 20
 """Bytes of UTF-8; a longer text is not understood."""
-MAX_TREE: Final = 12 << 20
+MAX_TREE: Final = 8 << 20
 """Bytes of the parse tree as JSON."""
-MAX_COPIES: Final = 200_000
-"""Tokens after the parser's own copying, see `_multiplies`."""
+MAX_COPIES: Final = 50_000
+"""Tokens after the parser's own copying, see `_copies`."""
+MAX_RUNS: Final = 40_000_000
+"""Sum of the squares of the lengths of long runs of operator characters; that many steps the scanner takes over them."""
 CACHED_TEXT: Final = 8 << 10
 """Characters of the longest text that is remembered."""
 SHAPED_TEXT: Final = 4 << 10
@@ -37,6 +39,7 @@ CACHED: Final = 1024
 """Texts in each generation of each cache."""
 
 _ASSIGNS: Final = re.compile(r"\)\s*(?:=|--|/\*)")
+_RUN: Final = re.compile(r"[-+*/<>=~!@#%^&|`?]{64,}")
 _decode: Final = msgspec.json.Decoder().decode
 
 V = TypeVar("V")
@@ -139,9 +142,12 @@ def _understand(sql: str) -> Understood:
         raise NotUnderstood("it holds a NUL")
     if len(sql) > MAX_TEXT or len(raw := sql.encode()) > MAX_TEXT:
         raise NotUnderstood("it is too long")
-    if _multiplies(sql):
+    if sum((found.end() - found.start()) ** 2 for found in _RUN.finditer(sql)) > MAX_RUNS:
+        raise NotUnderstood("it holds too long a run of operator characters")
+    copies = _copies(sql)
+    if copies > MAX_COPIES:
         raise NotUnderstood("its assignments of several columns are too large")
-    shape = parser.normalize(sql) if len(sql) <= SHAPED_TEXT else None
+    shape = parser.normalize(sql) if len(sql) <= SHAPED_TEXT and not copies else None
     if shape is not None:
         known = _by_shape.get(shape)
         if known is not None:
@@ -178,18 +184,21 @@ def _part(sql: str, raw: bytes, part: dict[str, Any]) -> str:
     return raw[start : start + length if length else None].decode().strip()
 
 
-def _multiplies(sql: str) -> bool:
-    """Whether parsing would make the text explode.
+def _copies(sql: str) -> int:
+    """How many tokens the parser would make of the text by its own copying; 0 when it copies nothing.
 
     The parser copies the right side of `SET (a, b, …) = source` once for each column. Nested in a source (the grammar takes
     an UPDATE in a WITH there) that doubles with every level: 700 bytes make a tree of 60 MB. So the copies are counted
     over the tokens first, from above: a source is taken to reach to the end of its statement.
     """
     if _ASSIGNS.search(sql) is None or "set" not in sql.lower():
-        return False
-    before, opened, columns = "", [], 0
-    factor, total = 1, 0
-    closed: tuple[bool, int] | None = None
+        return 0
+    before = ""
+    opened: list[tuple[bool, int]] = []
+    closed = (False, 1)
+    columns = factor = 1
+    total = 0
+    copied = False
     for token in parser.scan(sql):
         name = token.name
         if name in ("SQL_COMMENT", "C_COMMENT"):
@@ -200,14 +209,15 @@ def _multiplies(sql: str) -> bool:
         elif name == "ASCII_44":
             columns += 1
         elif name == "ASCII_41" and opened:
-            maybe, outer = opened.pop()
-            closed, columns = (maybe, columns), outer
-        elif name == "ASCII_61" and before == "ASCII_41" and closed is not None and closed[0]:
+            assigned, outer = opened.pop()
+            closed, columns = (assigned, columns), outer
+        elif name == "ASCII_61" and before == "ASCII_41" and closed[0]:
             factor *= closed[1]
+            copied = copied or closed[1] > 1
         elif name == "ASCII_59" and not opened:
             factor = 1
         before = name
         total += factor
-        if total > MAX_COPIES:
-            return True
-    return False
+        if total > MAX_COPIES and copied:
+            break
+    return total if copied else 0
