@@ -1,0 +1,297 @@
+"""The listener: from an accepted socket to a relayed session, and the end of it.
+
+The only file of this protocol that opens a port. Each connection is a task of its own; none can stall the accept loop, and
+what one of them does wrong ends that one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from hooptui.core.gate import LoginRefused
+from hooptui.core.model import Target
+from hooptui.core.session import Session
+from hooptui.protocols.base import Doorman
+from hooptui.protocols.postgres import build, reports, startup, upstream
+from hooptui.protocols.postgres.cancel import CancelKeys
+from hooptui.protocols.postgres.catalogue import Catalogue
+from hooptui.protocols.postgres.channel import PostgresChannel
+from hooptui.protocols.postgres.codec import error_fields
+from hooptui.protocols.postgres.limits import Limits
+from hooptui.protocols.postgres.relay import ClientSide, Relay, ServerSide
+from hooptui.protocols.postgres.settings import REPORTED, Settings
+from hooptui.protocols.postgres.startup import CancelAsked, ClientHello, Unwelcome
+from hooptui.protocols.postgres.upstream import Connected, Upstream, UpstreamFailed
+
+__all__ = ["Limits", "PostgresGate", "PostgresTarget"]
+
+PROTOCOL = "postgres"
+
+BACKLOG = 512
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresTarget:
+    """A database that clients may ask for, and where it is."""
+
+    target: Target
+    upstream: Upstream
+
+
+@dataclass(slots=True, eq=False)
+class _Place:
+    """A target in force, with the side connections that its sessions share."""
+
+    target: PostgresTarget
+    catalogue: Catalogue
+    sessions: int = 0
+    retired: bool = False
+
+
+class PostgresGate:
+    """See the module. Lives on one event loop."""
+
+    def __init__(
+        self, doorman: Doorman, targets: Mapping[str, PostgresTarget], tls: ssl.SSLContext, limits: Limits
+    ) -> None:
+        """`targets` are by the database name that a client asks for; `tls` is a server's context with ALPN `postgresql`."""
+        self._doorman = doorman
+        self._tls = tls
+        self._limits = limits
+        self._places: dict[str, _Place] = {}
+        self._keys: CancelKeys[PostgresChannel] = CancelKeys()
+        self._peers: Counter[str] = Counter()
+        self._connections: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._socket: socket.socket | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self.replace(targets)
+
+    # --- what the gateway calls
+
+    def replace(self, targets: Mapping[str, PostgresTarget]) -> None:
+        """Other targets from now on, all at once. Running sessions keep the one they have."""
+        before, after = self._places, {}
+        for name, target in targets.items():
+            old = before.get(name)
+            if old is not None and old.target.upstream == target.upstream:
+                # Sessions count on the place they were opened in, so it is kept and only its labels are new.
+                old.target = target
+                after[name] = old
+            else:
+                after[name] = _Place(target, Catalogue(target.upstream))
+        self._places = after
+        for name, place in before.items():
+            if after.get(name) is not place:
+                place.retired = True
+                self._release(place)
+
+    def catalogue(self, name: str) -> Catalogue | None:
+        """The side connections of a target, for the review of a held operation."""
+        place = self._places.get(name)
+        return place.catalogue if place is not None else None
+
+    @property
+    def connections(self) -> int:
+        """Connections open now, those in their handshake too."""
+        return len(self._connections)
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port, which the kernel chooses when `port` is 0.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        if self._listening is not None:
+            raise RuntimeError("listening already")
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(BACKLOG)
+            listener.setblocking(False)
+        except BaseException:
+            listener.close()
+            raise
+        self._socket = listener
+        self._listening = loop.create_task(self._listen(listener))
+        chosen: int = listener.getsockname()[1]
+        return chosen
+
+    async def stop(self) -> None:
+        """Stop listening. Running sessions go on: ending them is their own affair, by `Session.end`."""
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
+            self._listening = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    async def close(self) -> None:
+        """Stop listening, cut every connection that is left, and close the side connections."""
+        await self.stop()
+        for task in tuple(self._connections):
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        self.replace({})
+        await asyncio.gather(*self._closing, return_exceptions=True)
+
+    # --- connections
+
+    async def _listen(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, address = await loop.sock_accept(listener)
+            except OSError as fault:
+                # Out of descriptors, or the client was gone before it was taken: neither ends the listener.
+                self._doorman.trouble("", "accept", f"a connection could not be accepted: {fault.strerror or fault}")
+                await asyncio.sleep(0.1)
+                continue
+            sock.setblocking(False)
+            host = str(address[0]) if isinstance(address, tuple) else ""
+            if len(self._connections) >= self._limits.connections or self._peers[host] >= self._limits.per_peer:
+                sock.close()
+                self._doorman.refused(
+                    "too-many", "too many connections", protocol=PROTOCOL, target="", peer=_peer(address)
+                )
+                continue
+            self._peers[host] += 1
+            task = loop.create_task(self._serve(sock, host))
+            self._connections.add(task)
+            task.add_done_callback(partial(self._served, host))
+
+    def _served(self, host: str, task: asyncio.Task[None]) -> None:
+        self._connections.discard(task)
+        self._peers[host] -= 1
+        if not self._peers[host]:
+            del self._peers[host]
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            # One connection's fault is its own end, and the operator's to know; its text may quote what a client sent.
+            self._doorman.trouble("", "fault", f"a connection ended by a fault of the gateway: {type(fault).__name__}")
+
+    async def _serve(self, sock: socket.socket, host: str) -> None:
+        try:
+            greeted = await startup.greet(sock, self._tls, timeout=self._limits.handshake)
+        except Unwelcome as unwelcome:
+            if unwelcome.code != "gone":
+                self._doorman.refused(unwelcome.code, unwelcome.message, protocol=PROTOCOL, target="", peer=host)
+            return
+        if isinstance(greeted, CancelAsked):
+            try:
+                channel = self._keys.find(greeted.pid, greeted.key, host)
+                if channel is not None:
+                    await channel.cancel()
+            finally:
+                await greeted.finish()
+            return
+        await self._welcome(greeted, host)
+
+    async def _welcome(self, client: ClientHello, host: str) -> None:
+        place = self._places.get(client.database)
+        name = place.target.target.name if place is not None else client.database
+        try:
+            session = await self._doorman.admit(
+                client.token, name, protocol=PROTOCOL, peer=client.peer, application=client.application
+            )
+        except LoginRefused as refused:
+            state = "28000" if refused.code == "no-access" else "28P01"
+            await client.refuse(build.error(state, refused.message, severity="FATAL", hint=refused.hint))
+            return
+        except BaseException:
+            client.transport.abort()
+            raise
+        reason = "the gateway failed"
+        try:
+            if place is None:
+                # The doorman admits to known targets only, so the two do not agree on what there is.
+                reason = "the target is not configured"
+                await client.refuse(
+                    build.error("3D000", f'target "{client.database}" is not configured', severity="FATAL")
+                )
+                return
+            place.sessions += 1
+            try:
+                reason = await self._open(client, session, place, host)
+            finally:
+                place.sessions -= 1
+                self._release(place)
+        finally:
+            if not client.transport.is_closing():
+                client.transport.abort()
+            self._doorman.left(session, reason)
+
+    async def _open(self, client: ClientHello, session: Session, place: _Place, host: str) -> str:
+        """Connect upstream, relay until it is over; returns why it was."""
+        target = place.target
+        name = target.target.name
+        try:
+            connected = await upstream.connect(target.upstream, client.parameters, minor=client.minor)
+        except UpstreamFailed as failed:
+            self._doorman.trouble(name, failed.code, failed.message)
+            await client.refuse(
+                build.error(
+                    "08006",
+                    f'hooptui cannot open target "{name}": {failed.public}',
+                    severity="FATAL",
+                    hint="The gateway is up; the trouble is on the target's side, and its operator has been told.",
+                )
+            )
+            return f"no session upstream: {failed.code}"
+
+        def trouble(code: str, words: str) -> None:
+            self._doorman.trouble(name, code, words)
+
+        relay = Relay(
+            session,
+            dict(connected.parameters),
+            place.catalogue,
+            self._limits,
+            status=connected.status,
+            trouble=trouble,
+        )
+        channel = PostgresChannel(relay, target.upstream, connected, place.catalogue, session.house.clock, trouble)
+        key = self._keys.give(host, channel, minor=client.minor)
+        try:
+            client.transport.write(_welcome(session, connected, client.minor, key.pid, key.key))
+            connected.hand_over(ServerSide(relay))
+            client.hand_over(ClientSide(relay))
+            session.channel = channel
+            reason = await relay.over
+            if not relay.frozen and not await relay.idle(self._limits.left_behind):
+                await channel.abandon()
+            return reason
+        finally:
+            self._keys.take_back(key)
+            relay.finish("the gateway closed the session")
+
+    def _release(self, place: _Place) -> None:
+        if place.retired and not place.sessions:
+            task = asyncio.get_running_loop().create_task(place.catalogue.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+
+def _welcome(session: Session, connected: Connected, minor: int, pid: int, key: bytes) -> bytes:
+    """AuthenticationOk and what a server says until it is ready, with the gateway's own cancel key."""
+    settings = Settings(dict(connected.parameters))
+    parts = [build.AUTH_OK]
+    for notice in connected.notices:
+        parts.append(reports.masked(notice[0], notice, error_fields(notice), session.masker, settings))
+    parts += [build.parameter_status(name, value) for name, value in connected.parameters if name in REPORTED]
+    parts += [build.backend_key(pid, key), build.ready(connected.status)]
+    return b"".join(parts)
+
+
+def _peer(address: object) -> str:
+    return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "unix"

@@ -1,0 +1,187 @@
+"""A whole PostgreSQL gate on a loop and thread of its own, in front of a real server: small real collaborators, real clients."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import uvloop
+
+from hooptui.core.approvals import Approval
+from hooptui.core.clock import SystemClock
+from hooptui.core.gate import LoginRefused
+from hooptui.core.house import House
+from hooptui.core.model import Decision, Identity, MaskRule, MaskSet, Operation, Target
+from hooptui.core.secret import Secret
+from hooptui.core.session import Session
+from hooptui.credentials import certificates
+from hooptui.masking.masker import make_masker
+from hooptui.protocols.postgres.proxy import Limits, PostgresGate, PostgresTarget
+from hooptui.protocols.postgres.upstream import SslMode, Upstream
+from tests.core.world import BOT, DBA, Book, Says, allow, deny, hold, house, vote
+from tests.postgres_server import PostgresServer
+
+T = TypeVar("T")
+
+TOKEN = "a.good.token"
+
+
+def usual(operation: Operation) -> Decision:
+    """No DROP; DELETE and UPDATE without WHERE wait; everything else goes."""
+    commands = operation.facts.commands
+    if "drop" in commands:
+        return deny()
+    if operation.facts.missing_where:
+        return hold()
+    return allow()
+
+
+class Masks(Says):
+    """A judge with masks."""
+
+    def __init__(self, answer: Callable[[Operation], Decision], rules: tuple[MaskRule, ...] = ()) -> None:
+        super().__init__(answer)
+        self.rules = rules
+
+    def masks(self, identity: Identity, target: Target) -> MaskSet:
+        return MaskSet(self.rules, self.version)
+
+
+@dataclass
+class Door:
+    """A doorman that knows one token."""
+
+    house: House
+    sessions: list[Session] = field(default_factory=list)
+    refusals: list[tuple[str, str]] = field(default_factory=list)
+    troubles: list[tuple[str, str, str]] = field(default_factory=list)
+    leavings: list[tuple[str, str]] = field(default_factory=list)
+
+    async def admit(self, credential: Secret, target: str, *, protocol: str, peer: str, application: str) -> Session:
+        if not credential.matches(TOKEN):
+            raise LoginRefused("bad-token", "the token is not valid", hint="log in again")
+        made = Session(
+            self.house, f"s{len(self.sessions) + 1}", BOT, Target(target, protocol, {"env": "prod"}),
+            peer=peer, application=application, deadline=None,
+        )  # fmt: skip
+        made.opened()
+        self.sessions.append(made)
+        return made
+
+    def refused(self, code: str, message: str, *, protocol: str, target: str, peer: str) -> None:
+        self.refusals.append((code, message))
+
+    def trouble(self, target: str, code: str, message: str) -> None:
+        self.troubles.append((target, code, message))
+
+    def left(self, session: Session, reason: str) -> None:
+        self.leavings.append((session.id, reason))
+        session.closed(reason)
+
+
+@dataclass
+class Gatehouse:
+    """What a test holds of a running gate."""
+
+    gate: PostgresGate
+    door: Door
+    book: Book
+    judge: Masks
+    port: int
+    ca: Path
+    server: PostgresServer
+    loop: asyncio.AbstractEventLoop
+    unhandled: list[dict[str, Any]]
+
+    def call(self, coroutine: Coroutine[Any, Any, T], timeout: float = 20.0) -> T:
+        """Run a coroutine on the gate's loop and wait for it."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout)
+
+    def dsn(self, database: str = "orders", **more: object) -> str:
+        values = {
+            "host": "127.0.0.1", "port": self.port, "user": "bot", "password": TOKEN, "dbname": database,
+            "sslmode": "verify-full", "sslrootcert": self.ca, **more,
+        }  # fmt: skip
+        return " ".join(f"{name}={value}" for name, value in values.items())
+
+    def psql(
+        self, *arguments: str, stdin: str = "", timeout: float = 30.0, **more: object
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.server.bin("psql"), "-X", *arguments, self.dsn(**more)],
+            input=stdin, text=True, capture_output=True, timeout=timeout, check=False,
+        )  # fmt: skip
+
+    def until(self, condition: Callable[[], T], seconds: float = 10.0) -> T:
+        """Wait for something that real programs bring about."""
+        deadline = time.monotonic() + seconds
+        while not (value := condition()):
+            assert time.monotonic() < deadline, "it did not come"
+            time.sleep(0.005)
+        return value
+
+    def held(self) -> Approval:
+        """The one operation that waits."""
+        waiting = self.until(self.door.house.approvals.waiting)
+        return waiting[0]
+
+    def vote(self, approve: bool, reason: str = "") -> None:
+        number = self.held().number
+
+        async def on_loop() -> None:
+            self.door.house.approvals.vote(number, vote(DBA, approve, time.time(), reason=reason))
+
+        self.call(on_loop())
+
+
+@contextmanager
+def open_gate(
+    server: PostgresServer,
+    database: str,
+    home: Path,
+    *,
+    answer: Callable[[Operation], Decision] = usual,
+    masks: tuple[MaskRule, ...] = (),
+    limits: Limits | None = None,
+    tell_every: float = 0.2,
+    user: str = "postgres",
+) -> Iterator[Gatehouse]:
+    """A gate to one database of the real server, asked for as `orders`, on uvloop in its own thread."""
+    made = certificates.ensure(home / "own", ("127.0.0.1",), now=time.time())
+    tls = certificates.server_context(made.certificate, made.key, now=time.time())
+    loop = uvloop.new_event_loop()
+    unhandled: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _loop, context: unhandled.append(context))
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    book, judge = Book(), Masks(answer, masks)
+    rooms = replace(
+        house(judge, book, SystemClock()),
+        make_masker=lambda rules: make_masker(rules, b"k" * 32),
+        tell_every=tell_every,
+    )
+    door = Door(rooms)
+    there = Upstream(server.host, server.port, database, user, None, SslMode.VERIFY_FULL, server.ca)
+
+    async def make() -> tuple[PostgresGate, int]:
+        gate = PostgresGate(
+            door, {"orders": PostgresTarget(Target("orders", "postgres"), there)}, tls, limits or Limits()
+        )
+        return gate, await gate.start("127.0.0.1", 0)
+
+    gate, port = asyncio.run_coroutine_threadsafe(make(), loop).result(10)
+    try:
+        yield Gatehouse(gate, door, book, judge, port, made.ca, server, loop, unhandled)
+        assert [context.get("message") for context in unhandled] == []
+    finally:
+        asyncio.run_coroutine_threadsafe(gate.close(), loop).result(20)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
