@@ -27,6 +27,7 @@ from hooptui.core.model import Identity, Operation, Target
 
 STALLED = 5.0
 """Seconds after which a disk that does not answer counts as ill."""
+_TURNS = frozenset({SessionOpened, SessionClosed, Omitted})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,27 +133,25 @@ class AuditLog:
                     or f"{self._layout.journal}: {shared.waiting} bytes wait to be written, more than may"
                 )
             recording = shared.open.get(event.session)
-            if isinstance(body, SessionOpened):
-                recording = self._opened(event)
-            elif isinstance(body, SessionClosed):
-                shared.open.pop(event.session, None)
-                if recording is not None:
-                    shared.closing.append(recording)
+            kind = type(body)
+            if kind in _TURNS:
+                recording = self._turn(event, recording)
             elif recording is not None and recording.refused:
                 raise CannotRecord(recording.refused)
-            if body.kept == "journal":
+            size = 0
+            if kind.kept == "journal":
                 entry = self._chain.event(line)
                 shared.lines.append(entry)
-                shared.waiting += len(entry)
+                size = len(entry)
             elif recording is None:
                 raise CannotRecord("the session is not open, so it has no recording")
             if recording is not None:
-                if not recording.buffer:
+                buffer = recording.buffer
+                if not buffer:
                     shared.dirty.append(recording)
-                recording.buffer.append(line + b"\n")
-                shared.waiting += len(line) + 1
-                if isinstance(body, Omitted):
-                    recording.cut = True
+                buffer.append(line + b"\n")
+                size += len(line) + 1
+            shared.waiting += size
             if shared.parked:
                 shared.parked = False
                 shared.wake.notify()
@@ -210,15 +209,30 @@ class AuditLog:
 
     # --- inside
 
-    def _opened(self, event: Event) -> Recording:
-        try:
-            name, day = session_name(event.session), day_of(event.at)
-        except ValueError as error:
-            raise CannotRecord(f"a session cannot be recorded: {error}") from None
-        if name in self._shared.open:
-            raise CannotRecord(f"a session {name} is open already")
-        recording = self._shared.open[name] = Recording(day, name)
-        self._shared.begun.append(recording)
+    def _turn(self, event: Event, recording: Recording | None) -> Recording | None:
+        """A recording begins, ends or is cut; returns the one that gets this event. The caller holds the lock.
+
+        Raises:
+            CannotRecord: it cannot begin.
+        """
+        shared = self._shared
+        match event.body:
+            case SessionOpened():
+                try:
+                    name, day = session_name(event.session), day_of(event.at)
+                except ValueError as error:
+                    raise CannotRecord(f"a session cannot be recorded: {error}") from None
+                if recording is not None:
+                    raise CannotRecord(f"a session {name} is open already")
+                recording = shared.open[name] = Recording(day, name)
+                shared.begun.append(recording)
+            case SessionClosed() if recording is not None:
+                del shared.open[event.session]
+                shared.closing.append(recording)
+            case Omitted() if recording is not None:
+                if recording.refused:
+                    raise CannotRecord(recording.refused)
+                recording.cut = True
         return recording
 
     def _settle(self, futures: list[asyncio.Future[None]], sealed: list[Event], error: str, changed: bool) -> None:
