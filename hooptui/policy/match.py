@@ -47,7 +47,7 @@ def covers(globs: Iterable[str]) -> Callable[[Iterable[str]], bool]:
     """For an allow: whether *every* name matches, bare names only bare patterns, qualified ones only qualified patterns.
 
     What the search path would make of a bare name is not known here, so neither stands for the other. `*` alone matches all.
-    A name with a quoted part (one that holds a dot or a quote) matches nothing but `*`, or a wildcard in that part's place.
+    A name with a quoted part (one that holds a dot or a quote) matches nothing but `*`.
     """
     listed = tuple(globs)
     if "*" in listed:
@@ -57,7 +57,7 @@ def covers(globs: Iterable[str]) -> Callable[[Iterable[str]], bool]:
     if not wilds:
         return exact.issuperset
     matches = re.compile("|".join(f"(?:{one})" for one in wilds), re.DOTALL).fullmatch
-    return lambda names: all(name in exact or matches(name) is not None for name in names)
+    return lambda names: all(name in exact or ('"' not in name and matches(name) is not None) for name in names)
 
 
 def touches(globs: Iterable[str]) -> Callable[[Iterable[Pair]], bool]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from hooptui.core.model import Kind, MaskAction, Risk, Scope
 from hooptui.core.vocabulary import COMMANDS, GROUPS, NEUTRAL, UNKNOWN
-from hooptui.strictyaml import Between, Duration, Matches, Node, NotEmpty, OneOf, OneOrMany, Where
+from hooptui.strictyaml import Between, Duration, Matches, Node, NotEmpty, OneOf, OneOrMany, Where, nearest
 
 DETECTORS = frozenset({"credit-card", "us-ssn", "email", "iban", "phone", "jwt", "api-key", "private-key"})
 DAY = 86400.0
@@ -41,11 +41,18 @@ class NotYet:
 
 
 @dataclass(frozen=True, slots=True)
-class Command(OneOf):
-    """A word of the vocabulary."""
+class Command:
+    """A word of the vocabulary, or of its groups."""
 
     known: frozenset[str] = (COMMANDS | NEUTRAL | frozenset(GROUPS)) - {UNKNOWN}
-    words: str = "a command such as select, update, drop, or one of the groups " + ", ".join(sorted(GROUPS))
+
+    def wrong(self, value: str) -> str | None:
+        if value in self.known:
+            return None
+        if value == UNKNOWN:
+            return "nothing here: what is not understood is always denied"
+        groups = ", ".join(sorted(GROUPS))
+        return f"a command such as select, update, drop, or one of the groups {groups}{nearest(value, self.known)}"
 
 
 Identifier = Annotated[

@@ -268,8 +268,8 @@ class _Decoder:
             known = {one: one for one in arguments} if origin is Literal else {one.value: one for one in hint}
             if value in known and type(value) in {type(one) for one in known}:
                 return known[value]
-            words = [str(one) for one in known]
+            near = nearest(value, [one for one in known if isinstance(one, str)]) if isinstance(value, str) else ""
             return self.bad(
-                node, path, f"one of {', '.join(words)}{nearest(value, words) if isinstance(value, str) else ''}"
+                node, path, f"{'one of ' if len(known) > 1 else ''}{', '.join(str(one) for one in known)}{near}"
             )
         raise TypeError(f"cannot decode into {hint!r}")
