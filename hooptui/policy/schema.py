@@ -5,14 +5,13 @@ It says of a single key what the loader says. What goes with what (an approve ne
 
 from __future__ import annotations
 
-import inspect
 import types
 from collections.abc import Mapping
 from enum import Enum
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from hooptui.policy.rules import Command, Mask, NotYet, Reserved, Rule, Test
-from hooptui.strictyaml import Between, Duration, Matches, NotEmpty, OneOf, OneOrMany, Where
+from hooptui.strictyaml import Between, Duration, Matches, NotEmpty, OneOf, OneOrMany, fields, is_record
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _DURATION = r"^(?=.)(\d{1,6}d)?(\d{1,6}h)?(\d{1,6}m)?(\d{1,6}s)?(\d{1,6}ms)?$"
@@ -69,14 +68,15 @@ def of(hint: Any) -> Schema:
 
 
 def _record(kind: Any) -> Schema:
-    hints = get_type_hints(kind, include_extras=True)
-    parameters = {name: one for name, one in inspect.signature(kind).parameters.items() if hints[name] is not Where}
-    required = [name for name, one in parameters.items() if one.default is inspect.Parameter.empty]
+    if not is_record(kind):
+        raise TypeError(f"no schema for {kind!r}")
+    known = fields(kind)
     found: Schema = {
         "type": "object",
         "additionalProperties": False,
-        "properties": {name: of(hints[name]) for name in parameters},
+        "properties": {name: of(hint) for name, hint, _ in known},
     }
+    required = [name for name, _, needed in known if needed]
     return found | {"required": required} if required else found
 
 

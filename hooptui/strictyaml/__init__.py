@@ -11,6 +11,8 @@ from hooptui.strictyaml.decode import (
     Size,
     decode,
     duration,
+    fields,
+    is_record,
     size,
 )
 from hooptui.strictyaml.tree import MAX_BYTES, Node, Where, YamlError, load, nearest, quoted, read
@@ -30,6 +32,8 @@ __all__ = [
     "YamlError",
     "decode",
     "duration",
+    "fields",
+    "is_record",
     "load",
     "nearest",
     "quoted",

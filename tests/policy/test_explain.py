@@ -1,0 +1,82 @@
+"""The words in which the policy explains itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from hooptui.core.model import Operation, SqlFacts, Target
+from hooptui.policy.explain import explain, seconds
+from tests.policy.making import PROD, facts, policy, who
+
+RULES = policy(
+    """\
+    rules:
+      - {id: read, effect: allow, session_max: 90m, when: {principal: {groups: [agents]}, postgres: {commands: [select], reads: [t]}}}
+      - {id: write, effect: allow, when: {principal: {groups: [agents]}, postgres: {commands: [update]}}}
+      - {id: staff, effect: allow, when: {principal: {groups: [staff]}}}
+      - {id: elsewhere, effect: allow, when: {resource: {labels: {env: dev}}}}
+      - {id: other, effect: allow, when: {resource: {names: [x]}}}
+      - {id: ddl, effect: deny, reason: by migrations, hint: ask, when: {postgres: {commands: [drop]}}}
+      - {id: bare, effect: approve, reason: all rows, when: {postgres: {commands: [update], missing_where: true}},
+         approval: {by: [dba, lead], quorum: 2, expires: 10m, risk: high, reason: required}}
+      - {id: calm, effect: deny, when: {postgres: {in_transaction: true, writes: [t]}}}
+    masks: [{id: m, columns: [a], action: hash}]
+    """
+)
+
+
+def lines(what: SqlFacts, *, in_transaction: bool = False, on: Target = PROD) -> list[str]:
+    said = explain(RULES, who("agents"), on, Operation("postgres", "x", "", what, in_transaction=in_transaction))
+    return list(said.lines)
+
+
+def test_a_hold() -> None:
+    assert lines(facts("update", writes="t", missing_where=True)) == [
+        f"policy {RULES.short}",
+        "connect: yes, by read, for at most 1h30m",
+        "✓ approve bare: all rows (a.yaml:9)",
+        "· deny    calm: is for statements inside a transaction (a.yaml:11)",
+        "· deny    ddl: is about drop (a.yaml:8)",
+        "· allow   elsewhere: is for targets with env: dev (a.yaml:6)",
+        "· allow   other: is for other targets (a.yaml:7)",
+        "· allow   read: covers select, not update (a.yaml:3)",
+        "· allow   staff: is for members of staff (a.yaml:5)",
+        "✓ allow   write: covers update (a.yaml:4)",
+        "masks: m",
+        "hold: bare, write: all rows",
+        "needs 2 of dba, lead within 10m, risk high, for once, with a reason",
+    ]
+
+
+def test_a_deny() -> None:
+    said = lines(facts("drop select", reads="t"))
+    assert said[-2:] == ["deny: ddl: by migrations", "hint: ask"]
+    assert "✓ deny    ddl: by migrations (a.yaml:8)" in said
+    assert "✓ allow   read: covers select, not drop (a.yaml:3)" in said
+
+
+def test_the_condition_that_fails_is_named() -> None:
+    said = lines(facts("select", reads="t secret"))
+    assert "· allow   read: its reads do not match secret, t (a.yaml:3)" in said
+    assert said[-2:] == [
+        "deny: no rule: no rule lets you select on orders-1",
+        "hint: read would allow it under conditions that this statement does not meet",
+    ]
+    assert "· approve bare: is about update (a.yaml:9)" in said
+
+
+def test_not_understood_and_not_admitted() -> None:
+    assert "· allow   write: what is not understood is never covered (a.yaml:4)" in lines(facts(unknown="garbage"))
+    said = explain(RULES, who("nobody"), PROD, Operation("postgres", "x", "", facts("select")))
+    assert said.lines[1] == "connect: no, no rule lets you use orders-1"
+
+
+def test_connecting_alone() -> None:
+    assert "✓ allow   write: lets in, and that is all this needs (a.yaml:4)" in lines(facts(neutral="begin"))
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(0, "0s"), (45, "45s"), (90, "1m30s"), (5400, "1h30m"), (604800, "7d"), (59.6, "1m")]
+)
+def test_seconds_in_words(value: float, words: str) -> None:
+    assert seconds(value) == words
