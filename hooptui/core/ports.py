@@ -78,7 +78,7 @@ class ResultMask(Protocol):
 
     @property
     def forced(self) -> bool:
-        """True when some column is masked whatever it holds, so that every row must be read."""
+        """True when every row must be read: a column is masked whatever it holds, or holds binary numbers that no byte pattern sees."""
 
     def suspects(self, chunk: bytes) -> bool:
         """Fast look over raw message bytes: False promises that no detector matches any field inside."""
@@ -93,8 +93,10 @@ class Masker(Protocol):
     def text(self, raw: str) -> Masked:
         """Free text (a statement, an error, a notice) with every detected value replaced."""
 
-    def plan(self, columns: Sequence[Column]) -> ResultMask | None:
-        """The plan for a result of these columns; None when no mask can touch it."""
+    def plan(self, columns: Sequence[Column], *, ascii_only: bool = False) -> ResultMask | None:
+        """The plan for a result of these columns; None when no mask can touch it.
+
+        `ascii_only` keeps to replacements that every client encoding can carry."""
 
     def transcribe(
         self, columns: Sequence[Column], rows: Sequence[Sequence[bytes | None]]

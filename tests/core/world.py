@@ -95,7 +95,7 @@ class Clear:
     def text(self, raw: str) -> Masked:
         return Masked(raw.replace("SECRET", "████"))
 
-    def plan(self, columns: Sequence[Column]) -> ResultMask | None:
+    def plan(self, columns: Sequence[Column], *, ascii_only: bool = False) -> ResultMask | None:
         return None
 
     def transcribe(

@@ -1,0 +1,196 @@
+"""The gateway's state as immutable values for a screen. Runs on the gateway's loop; changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from hooptui.audit import replay
+from hooptui.audit.journal import tail
+from hooptui.audit.verify import verify as verify_state
+from hooptui.core.approvals import Approval
+from hooptui.core.desk import (
+    Health,
+    HeldView,
+    JournalLine,
+    RecordingView,
+    Review,
+    SessionView,
+    Snapshot,
+    VerifyView,
+)
+from hooptui.core.events import Event
+from hooptui.core.gate import Masked
+from hooptui.core.model import Operation
+from hooptui.core.session import Session
+from hooptui.gateway import VIA, Gateway
+from hooptui.protocols.postgres.catalogue import CatalogueFailed
+
+SHOWN = 1000
+"""Characters of a statement in a row; the review shows the same text, so that what is approved is what was seen."""
+
+
+class Views:
+    """Reads one gateway for one operator."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+
+    def snapshot(self) -> Snapshot:
+        gateway = self.gateway
+        now = gateway.clock.now()
+        held = tuple(self._held(approval) for approval in gateway.approvals.waiting())
+        journal = gateway.log.health
+        health = Health(
+            name=gateway.config.name,
+            now=now,
+            listeners=gateway.listeners,
+            live=len(gateway.sessions),
+            held=len(held),
+            oldest_held=max((now - one.opened_at for one in held), default=0.0),
+            journal_ok=journal.ok,
+            journal_records=journal.records,
+            journal_error=journal.error,
+            loop_delay=gateway.loop_delay,
+            policy=gateway.policy.version[:8],
+            policy_error=gateway.policy.error,
+            draining=gateway.draining,
+            operator=gateway.operator.name if gateway.operator else "",
+        )
+        return Snapshot(health, tuple(_row(session) for session in tuple(gateway.sessions.values())), held)
+
+    async def review(self, number: int) -> Review | None:
+        """Everything a reviewer should see, the target's own estimate included."""
+        gateway = self.gateway
+        approval = gateway.approvals.get(number)
+        session = gateway.sessions.get(approval.session) if approval else None
+        operation = session.held.get(number) if session else None
+        if approval is None or session is None or operation is None:
+            return None
+        estimate = await self._estimate(session, operation)
+        return Review(
+            held=self._held(approval),
+            estimate=session.masker.text(estimate),
+            peer=session.peer,
+            application=session.application,
+            groups=tuple(sorted(session.identity.groups)),
+            opened_at=session.opened_at,
+            history=tuple(session.history)[:-1],
+            may_vote=self._may_vote(approval),
+        )
+
+    def _may_vote(self, approval: Approval) -> str:
+        operator = self.gateway.operator
+        if operator is None:
+            return "no operator is configured on this gateway"
+        if operator.key in (approval.requester.key, approval.requester.owner):
+            return "you asked for this, or own the agent that did"
+        if not operator.groups & approval.terms.by:
+            return f"it takes a member of {', '.join(sorted(approval.terms.by))}"
+        if any(vote.by.key == operator.key for vote in approval.votes):
+            return "you have voted"
+        return ""
+
+    async def _estimate(self, session: Session, operation: Operation) -> str:
+        """What the target's planner says, or in words why it says nothing; raw."""
+        gate = self.gateway.postgres
+        catalogue = gate.catalogue(session.target.name) if gate else None
+        if catalogue is None:
+            return "no estimate: the target is not served"
+        if operation.facts.statements != 1:
+            return "no estimate: more than one statement"
+        try:
+            return await catalogue.explain(operation.text, operation.context.get("search_path", ""))
+        except CatalogueFailed as fault:
+            return f"no estimate: {fault}"
+
+    def _held(self, approval: Approval) -> HeldView:
+        session = self.gateway.sessions.get(approval.session)
+        operation = session.held.get(approval.number) if session else None
+        empty = Masked("")
+        masker = session.masker if session else None
+        facts = operation.facts if operation else None
+        return HeldView(
+            number=approval.number,
+            session=approval.session,
+            who=session.name if session else empty,
+            target=approval.target.name,
+            via=VIA[approval.target.protocol],
+            opened_at=approval.opened_at,
+            expires_at=approval.expires_at,
+            text=masker.text(operation.text) if masker and operation else empty,
+            verb=operation.verb if operation else "",
+            relations=tuple(sorted(facts.reads | facts.writes)) if facts else (),
+            facts=_facts(operation) if operation else (),
+            rule=approval.terms.rule,
+            rule_words=approval.rule_words,
+            risk=approval.terms.risk,
+            by=tuple(sorted(approval.terms.by)),
+            quorum=approval.terms.quorum,
+            approvals=approval.approvals,
+            scopes=approval.terms.scopes,
+            scope_lasts=approval.terms.scope_lasts,
+            reason_required=approval.terms.reason_required,
+            parameters=tuple(
+                None if value is None or masker is None else masker.text(value)
+                for value in (operation.parameters if operation else ())
+            ),
+        )
+
+    # --- what is read from disk, off the loop
+
+    async def transcript(self, session: str, after: int, limit: int) -> tuple[tuple[Event, ...], int]:
+        return await asyncio.to_thread(replay.events, self.gateway.config.state_dir, session, after, limit)
+
+    async def recordings(self) -> tuple[RecordingView, ...]:
+        live = frozenset(self.gateway.sessions)
+        return await asyncio.to_thread(replay.list_recordings, self.gateway.config.state_dir, live=live)
+
+    async def journal(self, before: int | None, limit: int) -> tuple[JournalLine, ...]:
+        return await asyncio.to_thread(partial(tail, self.gateway.config.state_dir, before=before, limit=limit))
+
+    async def verify(self) -> VerifyView:
+        await self.gateway.log.durable()
+        return await asyncio.to_thread(verify_state, self.gateway.config.state_dir)
+
+
+def _row(session: Session) -> SessionView:
+    counters = session.counters
+    return SessionView(
+        id=session.id,
+        who=session.name,
+        identity=session.identity.key,
+        groups=tuple(sorted(session.identity.groups)),
+        kind=session.identity.kind,
+        target=session.target.name,
+        via=VIA[session.target.protocol],
+        peer=session.peer,
+        application=session.application,
+        opened_at=session.opened_at,
+        deadline=session.deadline,
+        operations=counters.operations,
+        masked=counters.masked,
+        bytes_out=counters.bytes_out,
+        state=session.state,
+        last=Masked(session.last[:SHOWN]),
+        last_at=session.last_at,
+    )
+
+
+def _facts(operation: Operation) -> tuple[tuple[str, str], ...]:
+    """Label and words, as a reviewer reads them."""
+    facts = operation.facts
+    lines = [("does", ", ".join(sorted(facts.commands | facts.neutral)))]
+    if facts.writes:
+        lines.append(("writes", ", ".join(sorted(facts.writes))))
+    if facts.reads:
+        lines.append(("reads", ", ".join(sorted(facts.reads))))
+    if facts.functions and len(facts.functions) <= 8:
+        lines.append(("calls", ", ".join(sorted(facts.functions))))
+    if facts.missing_where:
+        lines.append(("where", "none"))
+    if facts.statements > 1:
+        lines.append(("statements", str(facts.statements)))
+    lines.append(("in transaction", "yes" if operation.in_transaction else "no"))
+    lines.extend(operation.context.items())
+    return tuple(lines)

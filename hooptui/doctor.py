@@ -1,0 +1,226 @@
+"""`hooptui doctor`: try every part of a configuration for real, and say what is wrong and how to mend it.
+
+Changes nothing that a start would not change: it makes no key and writes no record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import stat
+from collections.abc import AsyncIterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hooptui.auth.oidc import Verifier
+from hooptui.config import Config, TargetConfig, is_loopback, load
+from hooptui.control.client import RemoteDesk
+from hooptui.core.clock import SystemClock
+from hooptui.core.desk import DeskClosed
+from hooptui.core.visible import visible
+from hooptui.credentials.certificates import CertificateTrouble, server_context
+from hooptui.credentials.static import CredentialTrouble, resolve
+from hooptui.errors import UserError
+from hooptui.policy.loader import PolicyError
+from hooptui.policy.loader import load as load_policy
+from hooptui.policy.rules import Policy, RuleEffect
+from hooptui.policy.suite import run_tests
+from hooptui.policycli import read_sql
+from hooptui.protocols.postgres.dial import SslMode, UpstreamFailed
+from hooptui.protocols.postgres.upstream import connect
+
+LITTLE_ROOM = 1024**3
+"""Bytes of free disk below which doctor warns: journals and recordings live there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was tried."""
+
+    ok: bool
+    what: str
+    words: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        line = f"{'✓' if self.ok else '✗'} {self.what}: {visible(self.words)}"
+        return f"{line}\n    mend: {visible(self.mend)}" if self.mend else line
+
+
+async def examine(path: Path) -> tuple[Finding, ...]:
+    """Everything there is to say about the configuration in `path`; the first finding is about the file itself."""
+    try:
+        config = load(path)
+    except UserError as wrong:
+        return (Finding(False, "config", str(wrong), "correct the file; `hooptui init` writes a commented one"),)
+    found = [Finding(True, "config", f"{path}: {len(config.issuers)} issuers, {len(config.targets)} targets")]
+    running = await _running(config)
+    found.append(_state(config, running))
+    found.append(_disk(config))
+    found.extend(_policy(config))
+    found.append(_tls(config))
+    found.append(_listen(config, running))
+    found.extend([finding async for finding in _issuers(config)])
+    found.extend(await asyncio.gather(*(_target(target) for target in config.targets)))
+    return tuple(found)
+
+
+async def _running(config: Config) -> bool:
+    desk = RemoteDesk(config.state_dir, readonly=True)
+    try:
+        await desk.snapshot()
+    except DeskClosed:
+        return False
+    finally:
+        await desk.close()
+    return True
+
+
+def _state(config: Config, running: bool) -> Finding:
+    directory = config.state_dir
+    if not directory.exists():
+        parent = next(one for one in directory.parents if one.exists())
+        if os.access(parent, os.W_OK | os.X_OK):
+            return Finding(True, "state", f"{directory} will be made at the first start")
+        return Finding(
+            False, "state", f"{directory} does not exist and {parent} is not writable", f"mkdir -m 0700 {directory}"
+        )
+    mode = stat.S_IMODE(directory.stat().st_mode)
+    if mode & 0o077:
+        return Finding(
+            False, "state", f"{directory} has mode {mode:04o}: others could read keys", f"chmod 0700 {directory}"
+        )
+    if not os.access(directory, os.W_OK | os.X_OK):
+        return Finding(False, "state", f"{directory} is not writable by this user", f"chown {os.getuid()} {directory}")
+    return Finding(True, "state", f"{directory}{', a gateway is running on it' if running else ''}")
+
+
+def _disk(config: Config) -> Finding:
+    place = next(one for one in (config.state_dir, *config.state_dir.parents) if one.exists())
+    free = shutil.disk_usage(place).free
+    words = f"{free / 1024**3:.1f} GiB free at {place}"
+    if free < LITTLE_ROOM:
+        return Finding(False, "disk", words, "make room: when the journal cannot be written, nothing is admitted")
+    return Finding(True, "disk", words)
+
+
+def _policy(config: Config) -> list[Finding]:
+    try:
+        policy = load_policy(config.policy)
+    except PolicyError as wrong:
+        return [Finding(False, "policy", str(wrong), "correct the file; `hooptui policy check` repeats this check")]
+    found = [Finding(True, "policy", f"{len(policy.rules)} rules, {len(policy.masks)} masks, version {policy.short}")]
+    report = run_tests(policy, read_sql)
+    if report.ok:
+        found.append(Finding(True, "policy tests", f"{len(report.results)} pass"))
+    else:
+        words = f"{len(report.failed)} fail: {report.failed[0]}" if report.failed else "there is none"
+        found.append(Finding(False, "policy tests", words, "`hooptui policy test` shows all"))
+    found.extend(_nobody(config, policy))
+    return found
+
+
+def _nobody(config: Config, policy: Policy) -> list[Finding]:
+    """Rules that hold for groups of which nobody at this gateway is a member."""
+    mine = config.operator.groups if config.operator else frozenset()
+    found = []
+    for rule in policy.rules:
+        if rule.effect is RuleEffect.APPROVE and rule.approval is not None and not mine & frozenset(rule.approval.by):
+            by = ", ".join(sorted(rule.approval.by))
+            found.append(
+                Finding(
+                    False,
+                    "approvers",
+                    f"rule {rule.id} wants {by}, and the operator of this gateway is in none of them",
+                    "name one of these groups under operator.groups, or everything the rule holds will expire",
+                )
+            )
+    return found
+
+
+def _tls(config: Config) -> Finding:
+    tls = config.tls
+    if tls.cert is None or tls.key is None:
+        return Finding(True, "tls", f"own CA at {config.state_dir / 'tls'}, names {', '.join(tls.names)}")
+    try:
+        server_context(tls.cert, tls.key, now=SystemClock().now())
+    except (CertificateTrouble, OSError) as wrong:
+        return Finding(
+            False, "tls", str(wrong), "bring a certificate and its key as PEM, the key readable by this user only"
+        )
+    return Finding(True, "tls", f"certificate {tls.cert}")
+
+
+def _listen(config: Config, running: bool) -> Finding:
+    host, port = config.listen.postgres
+    if running:
+        return Finding(True, "listen", f"the running gateway has {host}:{port}")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with closing(socket.socket(family)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as fault:
+        return Finding(
+            False,
+            "listen",
+            f"{host}:{port}: {fault.strerror or fault}",
+            "choose another port, or stop what listens there",
+        )
+    reach = "only this machine can connect" if is_loopback(host) else "other machines can connect"
+    return Finding(True, "listen", f"{host}:{port} is free; {reach}")
+
+
+async def _issuers(config: Config) -> AsyncIterator[Finding]:
+    async with Verifier(config.issuers, SystemClock()) as verifier:
+        for url, trouble in (await verifier.prepare()).items():
+            if trouble is None:
+                yield Finding(True, "issuer", f"{url}: discovery and keys are good")
+            else:
+                yield Finding(
+                    False, "issuer", f"{url}: {trouble.log}", trouble.hint or "see issuers in the configuration"
+                )
+
+
+async def _target(target: TargetConfig) -> Finding:
+    name = f"target {target.target.name}"
+    upstream = target.upstream
+    where = f"{upstream.host}:{upstream.port}/{upstream.database} as {upstream.user}"
+    try:
+        password = resolve(target.password.where) if target.password else None
+    except CredentialTrouble as wrong:
+        return Finding(False, name, str(wrong), "the password's place must exist and be readable by this user only")
+    try:
+        connected = await connect(replace(upstream, password=password), {"application_name": "hooptui doctor"})
+    except UpstreamFailed as failed:
+        return Finding(
+            False,
+            name,
+            f"{where}: {failed.code}: {failed.message}",
+            _MEND.get(failed.code, "see targets in the configuration"),
+        )
+    connected.transport.abort()
+    version = dict(connected.parameters).get(b"server_version", b"?").decode("ascii", "replace")
+    if (
+        upstream.sslmode in (SslMode.DISABLE, SslMode.PREFER)
+        and not is_loopback(upstream.host)
+        and "/" not in upstream.host
+    ):
+        mend = "sslmode: verify-full with ca_file"
+        return Finding(False, name, f"{where}: PostgreSQL {version}, but the server's identity is not checked", mend)
+    return Finding(True, name, f"{where}: PostgreSQL {version}")
+
+
+_MEND = {
+    "unreachable": "check host, port and firewall",
+    "refused": "start PostgreSQL, or correct host and port",
+    "timeout": "check host, port and firewall",
+    "tls-untrusted": "point ca_file at the CA that signed the server's certificate, and host at a name it carries",
+    "tls-refused": "enable TLS on the server, or lower sslmode if the network is yours",
+    "wrong-credential": "correct user and password; the gateway's own role must be able to log in",
+    "no-such-database": "correct database",
+    "too-many-connections": "raise max_connections or lower limits.connections",
+}

@@ -1,0 +1,339 @@
+"""The only composition root: builds every room from a Config, starts the listeners and owns the tasks.
+
+Runs on one asyncio loop; `hooptui.control` gives it a thread of its own when a screen keeps the main thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import ssl
+import stat
+from collections.abc import Coroutine
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import hooptui
+from hooptui.audit.log import AuditLog, LogHealth
+from hooptui.auth.oidc import Verifier
+from hooptui.config import Config
+from hooptui.core.approvals import Approval, Approvals, Status, Vote
+from hooptui.core.bus import Bus
+from hooptui.core.clock import Clock, SystemClock
+from hooptui.core.desk import ListenerView
+from hooptui.core.events import (
+    Alert,
+    Body,
+    Event,
+    GatewayStarted,
+    GatewayStopped,
+    LoginFailed,
+    PolicyLoaded,
+    PolicyRejected,
+    Voted,
+)
+from hooptui.core.gate import CannotRecord, LoginRefused, Why
+from hooptui.core.house import House
+from hooptui.core.model import MaskSet, Target
+from hooptui.core.secret import Secret
+from hooptui.core.session import Session
+from hooptui.credentials import certificates
+from hooptui.credentials.keyfile import key_file
+from hooptui.credentials.static import resolve
+from hooptui.masking import make_masker
+from hooptui.policy.store import PolicyHolder
+from hooptui.protocols.postgres.proxy import PostgresGate, PostgresTarget
+
+VIA = {"postgres": "pg", "ssh": "ssh", "kubernetes": "k8s"}
+"""Protocol names as the narrow column has them."""
+
+TICK = 0.25
+"""Seconds between two looks at the loop's delay, the policy's files and the journal."""
+
+DETECTORS_FOR_STRANGERS = MaskSet()
+
+
+class Gateway:
+    """See the module. `start` and `stop` bracket its life; everything else is read or called in between, on its loop."""
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        self.config = config
+        self.clock = clock or SystemClock()
+        self.bus = Bus()
+        self.log = AuditLog(config.state_dir, clock=self.clock, on_health=self._on_health)
+        self.policy = PolicyHolder(config.policy)
+        self.verifier = Verifier(config.issuers, self.clock)
+        self.approvals = Approvals(self._voted)
+        self.sessions: dict[str, Session] = {}
+        self.loop_delay = 0.0
+        self.draining = False
+        self.operator = config.operator
+        self.postgres: PostgresGate | None = None
+        self.listeners: tuple[ListenerView, ...] = ()
+        self._deadlines: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.empty = asyncio.Event()
+        self.empty.set()
+
+    # --- life
+
+    async def start(self) -> None:
+        """Open the journal, then the listeners.
+
+        Raises:
+            ConfigError, PolicyError, JournalError, OSError: with words for the operator; nothing is left running.
+        """
+        self.loop = asyncio.get_running_loop()
+        config = self.config
+        self.policy.load()
+        prepare(config.state_dir)
+        await self.log.start()
+        try:
+            mask_key = key_file(config.state_dir / "mask.key")
+            tls = self._tls()
+            self.house = House(
+                self.policy,
+                self.log,
+                self.approvals,
+                self.bus,
+                self.clock,
+                partial(make_masker, key=mask_key),
+                tell_every=config.tell_every,
+                recording_cap=config.recording_cap,
+            )
+            self.strangers = self.house.make_masker(DETECTORS_FOR_STRANGERS)
+            self.postgres = PostgresGate(self, self._targets(), tls, config.limits)
+            host, port = config.listen.postgres
+            actual = await self.postgres.start(host, port)
+            self.listeners = (ListenerView("pg", f"{host}:{actual}", True),)
+            self.emit(
+                GatewayStarted(
+                    hooptui.__version__,
+                    self.policy.version,
+                    tuple(f"{one.protocol} {one.address}" for one in self.listeners),
+                )
+            )
+            await self.log.durable()
+        except BaseException:
+            await self._close_all()
+            raise
+        self._spawn(self._tick())
+
+    async def stop(self, reason: str, *, drain: float = 0.0) -> None:
+        """Refuse new connections, give the open sessions `drain` seconds, end them politely, close the journal."""
+        await self.drain(drain)
+        await asyncio.gather(
+            *(session.end(Why.DEADLINE, f"the gateway stops: {reason}") for session in tuple(self.sessions.values())),
+            return_exceptions=True,
+        )
+        with contextlib.suppress(
+            CannotRecord
+        ):  # the journal's own failure is already on the screen and must not stop the stop
+            self.emit(GatewayStopped(reason))
+        await self._close_all()
+
+    async def drain(self, seconds: float) -> None:
+        """Stop listening; return when the last session is gone or after `seconds`."""
+        self.draining = True
+        if self.postgres is not None:
+            await self.postgres.stop()
+        self.listeners = tuple(ListenerView(one.protocol, one.address, False, "draining") for one in self.listeners)
+        if seconds > 0 and self.sessions:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.empty.wait(), seconds)
+
+    async def _close_all(self) -> None:
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for handle in self._deadlines.values():
+            handle.cancel()
+        if self.postgres is not None:
+            await self.postgres.close()
+        await self.verifier.close()
+        await self.log.close()
+
+    # --- the doorman
+
+    async def admit(self, credential: Secret, target: str, *, protocol: str, peer: str, application: str) -> Session:
+        try:
+            return await self._admit(credential, target, protocol, peer, application)
+        except LoginRefused as no:
+            self.refused(no.code, no.log, protocol=protocol, target=target, peer=peer)
+            raise
+
+    async def _admit(self, credential: Secret, name: str, protocol: str, peer: str, application: str) -> Session:
+        if self.draining:
+            raise LoginRefused("draining", "this gateway is shutting down", hint="connect again in a moment")
+        if not self.log.health.ok:
+            message = "hooptui cannot record sessions now, so it opens none"
+            raise LoginRefused("unrecorded", message, log=f"{message}: {self.log.health.error}")
+        identity = await self.verifier.identify(credential)
+        target = self._target(name, protocol)
+        admission = self.policy.admits(identity, target) if target else None
+        if target is None or admission is None or not admission.admitted:
+            # The same words for both, so that names of targets cannot be found by trying.
+            message = f'{identity.name} has no access to "{name}", or there is no such target'
+            code, log = (
+                ("unknown-target", f'no target is called "{name}"') if target is None else ("no-access", message)
+            )
+            raise LoginRefused(code, message, hint="ask for a rule that names your groups and this target", log=log)
+        limits = [identity.expires_at]
+        if admission.session_max is not None:
+            limits.append(self.clock.now() + admission.session_max)
+        deadline = min((limit for limit in limits if limit is not None), default=None)
+        session = Session(
+            self.house, self._new_id(), identity, target, peer=peer, application=application, deadline=deadline
+        )
+        try:
+            session.opened()
+        except CannotRecord as broken:
+            message = "hooptui cannot record sessions now, so it opens none"
+            raise LoginRefused("unrecorded", message, log=f"{message}: {broken}") from None
+        self.sessions[session.id] = session
+        self.empty.clear()
+        if deadline is not None:
+            delay = max(0.0, deadline - self.clock.now())
+            self._deadlines[session.id] = self.loop.call_later(delay, self._deadline, session)
+        return session
+
+    def refused(self, code: str, message: str, *, protocol: str, target: str, peer: str) -> None:
+        text = self.strangers.text
+        with contextlib.suppress(CannotRecord):  # the refusal stands; the journal's failure has its own banner
+            self.emit(LoginFailed(code, protocol, text(target[:256]), peer, text(message[:2048])))
+
+    def trouble(self, target: str, code: str, message: str) -> None:
+        with contextlib.suppress(CannotRecord):  # as above
+            self.emit(Alert(code, self.strangers.text(f"{target}: {message}"[:2048])))
+
+    def left(self, session: Session, reason: str) -> None:
+        session.closed(reason)
+        if self.sessions.pop(session.id, None) is None:
+            return
+        handle = self._deadlines.pop(session.id, None)
+        if handle is not None:
+            handle.cancel()
+        if not self.sessions:
+            self.empty.set()
+
+    # --- what commands and desks use
+
+    def emit(self, body: Body) -> None:
+        """Journal, then bus, for events of the whole gateway.
+
+        Raises:
+            CannotRecord: the journal cannot take it.
+        """
+        event = Event(self.clock.now(), "", body)
+        self.log.append(event)
+        self.bus.publish(event)
+
+    def reload(self, by: str) -> str:
+        """Load the policy's files again; the old policy stays when they are wrong. Live sessions are judged again.
+
+        Returns the problem, empty when the new files are in force.
+        """
+        before = self.policy.version
+        error = self.policy.reload()
+        with contextlib.suppress(CannotRecord):  # the policy is in force either way, and the banner shows the journal
+            if error:
+                self.emit(PolicyRejected(error, by))
+            elif self.policy.version != before:
+                self.emit(PolicyLoaded(self.policy.version, self.policy.rules, by))
+        if not error and self.policy.version != before:
+            for session in tuple(self.sessions.values()):
+                if not self.policy.admits(session.identity, session.target).admitted:
+                    self._spawn(session.end(Why.POLICY, "the policy no longer admits you to this target"))
+        return error
+
+    def _voted(self, approval: Approval, vote: Vote) -> None:
+        name = self.sessions[approval.session].masker.text(vote.by.name) if approval.session in self.sessions else None
+        if name is None:
+            raise CannotRecord(f"the session of #{approval.number} is gone")
+        event = Event(
+            vote.at,
+            approval.session,
+            Voted(approval.number, approval.operation, vote.by.key, name, vote.approve, vote.reason, vote.scope),
+        )
+        self.log.append(event)
+        self.bus.publish(event)
+
+    # --- inside
+
+    def _target(self, name: str, protocol: str) -> Target | None:
+        for one in self.config.targets:
+            if one.target.name == name and one.target.protocol == protocol:
+                return one.target
+        return None
+
+    def _targets(self) -> dict[str, PostgresTarget]:
+        """The targets with their credentials as they are now.
+
+        Raises:
+            CredentialTrouble: one cannot be had.
+        """
+        found = {}
+        for one in self.config.targets:
+            password = resolve(one.password.where) if one.password else None
+            found[one.target.name] = PostgresTarget(one.target, replace(one.upstream, password=password))
+        return found
+
+    def _tls(self) -> ssl.SSLContext:
+        tls, now = self.config.tls, self.clock.now()
+        if tls.cert is not None and tls.key is not None:
+            self.ca_file: Path | None = None
+            return certificates.server_context(tls.cert, tls.key, now=now)
+        own = certificates.ensure(self.config.state_dir / "tls", tls.names, now=now)
+        self.ca_file = own.ca
+        return certificates.server_context(own.certificate, own.key, now=now)
+
+    def _on_health(self, health: LogHealth) -> None:
+        if not health.ok:
+            self.approvals.end_all(Status.UNRECORDED, self.clock.now())
+
+    def _new_id(self) -> str:
+        while True:
+            number = secrets.token_hex(4)
+            if number not in self.sessions:
+                return number
+
+    def _deadline(self, session: Session) -> None:
+        self._spawn(session.end(Why.DEADLINE, "this session's time is over"))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._reap)
+
+    def _reap(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self.trouble("gateway", "internal-error", f"{type(fault).__name__}: a task of the gateway failed")
+            self.loop.call_exception_handler({"message": "a task of the gateway failed", "exception": fault})
+
+    async def _tick(self) -> None:
+        while True:
+            before = self.loop.time()
+            await asyncio.sleep(TICK)
+            self.loop_delay = max(0.0, self.loop.time() - before - TICK)
+            if self.policy.changed():
+                self.reload("file change")
+
+
+def prepare(state_dir: Path) -> None:
+    """Make the state directory, or check that it is this user's alone.
+
+    Raises:
+        OSError: it cannot be made, or others may read what lies in it.
+    """
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = state_dir.stat()
+    if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        mode = f"{stat.S_IMODE(found.st_mode):04o}, owner {found.st_uid}"
+        raise OSError(
+            f"{state_dir}: found mode {mode}, expected 0700 and owner {os.getuid()}: keys and recordings lie there"
+        )

@@ -1,0 +1,92 @@
+"""`hooptui policy …`: reports of the policy room, printed. Here policy and the reader of SQL meet."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from hooptui.core.model import Identity, Operation, SqlFacts, Target
+from hooptui.errors import UserError
+from hooptui.policy import suite
+from hooptui.policy.explain import explain
+from hooptui.policy.rules import Policy
+from hooptui.policy.schema import schema
+from hooptui.protocols.postgres.facts import understand
+
+
+def read_sql(sql: str) -> SqlFacts:
+    """Facts of a statement as the gateway sees them."""
+    return understand(sql).facts
+
+
+def run(args: argparse.Namespace) -> int:
+    """One of check, test, coverage, explain, schema; the exit status: 0 good, 1 not good, 2 not readable."""
+    match args.kind:
+        case "schema":
+            print(json.dumps(schema(), indent=2))
+            return 0
+        case "check":
+            return _check(args)
+        case "test":
+            return _test(_load(args))
+        case "coverage":
+            return _coverage(_load(args))
+        case "explain":
+            return _explain(args, _load(args))
+        case other:
+            raise UserError(f"policy: no command is called {other!r}")
+
+
+def _load(args: argparse.Namespace) -> Policy:
+    report = suite.check(args.paths)
+    if report.policy is None:
+        raise UserError("\n".join(report.problems))
+    return report.policy
+
+
+def _check(args: argparse.Namespace) -> int:
+    report = suite.check(args.paths)
+    for text in (*report.problems, *report.warnings):
+        print(text, file=sys.stderr)
+    if report.policy is None:
+        return 2
+    policy = report.policy
+    print(f"{len(policy.rules)} rules, {len(policy.masks)} masks, {len(policy.tests)} tests, version {policy.short}")
+    return 0
+
+
+def _test(policy: Policy) -> int:
+    report = suite.run_tests(policy, read_sql)
+    for result in report.failed:
+        print(result)
+    print(f"{len(report.results) - len(report.failed)} passed, {len(report.failed)} failed")
+    return 0 if report.ok else 1
+
+
+def _coverage(policy: Policy) -> int:
+    report = suite.coverage(policy, read_sql)
+    for result in report.failing:
+        print(f"fails as it is: {result}")
+    for one in report.uncovered:
+        print(f"{one.where}: {one.id}: no test notices when it is removed")
+    print(f"{report.covered} of {report.total} rules and masks are covered by tests")
+    return 0 if report.ok else 1
+
+
+def _explain(args: argparse.Namespace, policy: Policy) -> int:
+    labels = {}
+    for label in args.label:
+        key, equals, value = label.partition("=")
+        if not equals:
+            raise UserError(f"--label: found {label!r}, expected KEY=VALUE")
+        labels[key] = value
+    understood = understand(args.sql)
+    operation = Operation(
+        "postgres", understood.verb, args.sql, understood.facts, in_transaction=bool(args.in_transaction)
+    )
+    identity = Identity("cli", "somebody", "somebody", frozenset(args.group))
+    explanation = explain(policy, identity, Target(args.target, "postgres", labels), operation)
+    for text in explanation.lines:
+        print(text)
+    return 0
