@@ -25,6 +25,8 @@ MAX_KEPT = 32 * 1024 * 1024
 LINE = 1024 * 1024
 END_WITHIN = 5.0
 """Seconds an agent has to go when asked, before it is killed."""
+KNOCK_AGAIN = 4.0
+"""Seconds until an agent that was not let in tries again."""
 
 Program = Literal["psql", "psycopg"]
 
@@ -243,12 +245,15 @@ async def work(script: Script, gate: Gate, received: Received, *, hurry: float =
         OSError: the program cannot be started.
     """
     while True:
+        answered = 0
         async with Agent(script, gate, received) as agent:
             for step in script.steps:
                 await asyncio.sleep(step.pause / hurry)
                 if not await agent.say(step):
                     break
-        await asyncio.sleep(script.rest / hurry)
+                answered += 1
+        # Turned away at the door is not a day's work.
+        await asyncio.sleep((script.rest if answered else KNOCK_AGAIN) / hurry)
 
 
 async def crew(scripts: Sequence[Script], gate: Gate, received: Received, *, hurry: float = 1.0) -> None:

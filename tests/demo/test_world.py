@@ -80,7 +80,7 @@ async def test_secrets_on_disk_are_private(world: World) -> None:
 
 async def test_the_configuration_is_an_ordinary_one(world: World) -> None:
     config = load(world.config_file)
-    (target,) = config.postgres_targets
+    (target,) = config.targets
     assert (target.target.name, target.target.labels) == (TARGET, {"env": "prod"})
     assert config.operator is not None and config.operator.name == OPERATOR and "dba" in config.operator.groups
     (issuer,) = config.issuers
