@@ -40,6 +40,7 @@ class HooptuiApp(App[str], inherit_bindings=False):
     ALLOW_SELECT = False
     ESCAPE_TO_MINIMIZE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - Textual's own declaration
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012 - as above
 
     def __init__(
         self,
@@ -95,7 +96,7 @@ class HooptuiApp(App[str], inherit_bindings=False):
 
     async def on_event(self, event: events.Event) -> None:
         """A window that has just opened hears nothing: what was typed was meant for something else."""
-        if isinstance(event, (events.Key, events.MouseDown, events.MouseUp, events.Paste)) and not event.is_forwarded:
+        if isinstance(event, (events.Key, events.Paste)) and not event.is_forwarded:
             screen = self.screen_stack[-1] if self._screen_stacks.get(self._current_mode) else None
             if isinstance(screen, Modal) and screen.deaf:
                 return
@@ -110,7 +111,8 @@ class HooptuiApp(App[str], inherit_bindings=False):
 
     async def _poll(self) -> None:
         while True:
-            await self.poll_once()
+            # Each round is guarded on its own: a fault is told, and the next round comes.
+            await self._guarded("poll", self.poll_once)
             try:
                 await asyncio.wait_for(self._wake.wait(), self.interval)
             except TimeoutError:
@@ -171,16 +173,20 @@ class HooptuiApp(App[str], inherit_bindings=False):
 
         async def guarded() -> None:
             try:
-                await work()
-            except DeskClosed as gone:
-                self.closed = str(gone) or "it has stopped"
-                self.main.show_health()
-            except Exception as fault:  # noqa: BLE001 - a fault of the screen is told on the screen; the poller must live
-                self.flash(f"✗ the screen failed at {name}: {type(fault).__name__}: {clean(str(fault), 200)}", "bad")
+                await self._guarded(name, work)
             finally:
                 self._busy.discard(name)
 
-        return self.run_worker(guarded(), name=name, group=name, exit_on_error=False)
+        return self.run_worker(guarded, name=name, group=name, exit_on_error=False)
+
+    async def _guarded(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except DeskClosed as gone:
+            self.closed = str(gone) or "it has stopped"
+            self.main.show_health()
+        except Exception as fault:  # noqa: BLE001 - a fault of the screen is told on the screen; the poller must live
+            self.flash(f"✗ the screen failed at {name}: {type(fault).__name__}: {clean(str(fault), 200)}", "bad")
 
     def command(self, command: Command, done: Callable[[Outcome], None] | None = None) -> None:
         """Run a command, flash what came of it, then look again at once."""

@@ -28,7 +28,7 @@ from hooptui.core.events import (
     TornTail,
     Voted,
 )
-from hooptui.tui.text import Row, clean, count, size, spot
+from hooptui.tui.text import Row, clean, count, many, size, spot
 
 VIA = {"postgres": "pg", "kubernetes": "k8s", "ssh": "ssh"}
 """Protocol names as columns show them."""
@@ -142,7 +142,7 @@ def describe(body: Body) -> Row:
             why = clean(reason, 200) or "closed"
             return (
                 *spot(why),
-                (f" · {count(operations)} operations · {count(masked)} values masked · {size(out)} out", "faint"),
+                (f" · {many(operations, 'operation')} · {many(masked, 'value')} masked · {size(out)} out", "faint"),
             )
         case RecordingSealed(size=octets, sha256=digest, cut=cut):
             return (
@@ -156,7 +156,7 @@ def describe(body: Body) -> Row:
         case Held() | Decided() | Voted() | GrantGiven():
             return _verdicts(body)
         case Finished(tag=tag, ok=ok, rows=rows, masked=masked):
-            words = f" · {count(rows)} rows" if rows else ""
+            words = f" · {many(rows, 'row')}" if rows else ""
             words += f" · {count(masked)} masked" if masked else ""
             return (*spot(clean(tag, 300), "text" if ok else "bad"), (words, "faint"))
         case Frozen(by=by, on=on):
@@ -174,11 +174,11 @@ def describe(body: Body) -> Row:
         case Header(columns=columns):
             return ((clean(" │ ".join(columns[:20]), 300), "faint"),)
         case Rows(rows=rows):
-            return ((f"{count(len(rows))} rows", "faint"),)
+            return ((many(len(rows), "row"), "faint"),)
         case Output(stream=stream, text=text):
             return ((f"{clean(stream, 20)}: ", "faint"), *spot(clean(text, 300)))
         case Omitted(rows=rows, bytes=octets):
-            return ((f"{count(rows)} rows ({size(octets)}) beyond the recording's cap", "warn"),)
+            return ((f"{many(rows, 'row')} ({size(octets)}) beyond the recording's cap", "warn"),)
         case _:
             return ((clean(repr(body), 300), "faint"),)
 

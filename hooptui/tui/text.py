@@ -147,6 +147,15 @@ def wrap_row(row: Row, cells: int) -> list[Row]:
     return out
 
 
+def hang(head: Span, body: Row, cells: int, most: int = 0) -> list[Row]:
+    """`body` wrapped beside a label, at most `most` lines of it (0: all)."""
+    indent = width(head[0])
+    rows = wrap_row(body, max(8, cells - indent))
+    if most and len(rows) > most:
+        rows = [*rows[: most - 1], crop((*rows[most - 1], (" …", "faint")), cells - indent)]
+    return [(head, *rows[0]), *(((" " * indent, ""), *row) for row in rows[1:])]
+
+
 def row_width(row: Iterable[Span]) -> int:
     return sum(width(text) for text, _ in row)
 
@@ -184,6 +193,11 @@ def span_of(seconds: float) -> str:
 def count(number: int) -> str:
     """A number for reading: `41 000`, with a narrow no-break space left out on purpose (terminals differ on its width)."""
     return f"{number:,}".replace(",", " ")
+
+
+def many(number: int, noun: str) -> str:
+    """`1 row`, `41 000 rows`."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def size(octets: int) -> str:

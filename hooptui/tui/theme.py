@@ -13,7 +13,7 @@ from textual.theme import Theme
 
 INK: Final = "#c6cfd9"
 FAINT: Final = "#76828f"
-GHOST: Final = "#4b5663"
+GHOST: Final = "#5a6674"
 GROUND: Final = "#0e1217"
 RAISED: Final = "#141a21"
 EDGE: Final = "#323d49"
@@ -24,6 +24,7 @@ PALE: Final = "#a9cdf0"
 AMBER: Final = "#f3b04a"
 RUST: Final = "#f07a4a"
 LILAC: Final = "#a69be0"
+VEIL: Final = "#6a63a3"
 WHITE: Final = "#f2f5f8"
 ALARM: Final = "#8a2c12"
 
@@ -46,7 +47,8 @@ STYLES: Final[dict[str, Style]] = {
     "sql": Style(color=PALE),
     "text": Style(color=INK),
     "value": Style(color=WHITE),
-    "masked": Style(color=LILAC),
+    "masked": Style(color=VEIL),
+    "masking": Style(color=LILAC),
     "column": Style(color=FAINT, bold=True),
     "rule": Style(color=GHOST),
     "bar": Style(color=BLUE),

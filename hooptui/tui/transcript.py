@@ -265,7 +265,7 @@ def _finished(event: Event, body: Finished, memo: Memo) -> tuple[tuple[Line, ...
     hidden: tuple[Span, ...] = ()
     if body.masked:
         by = f" ({', '.join(clean(one, 40) for one in body.masks[:6])})" if body.masks else ""
-        hidden = ((f" · {count(body.masked)} {'value' if body.masked == 1 else 'values'} masked{by}", "masked"),)
+        hidden = ((f" · {count(body.masked)} {'value' if body.masked == 1 else 'values'} masked{by}", "masking"),)
     if not body.ok:
         lines.append(Line((*spot(tag, "bad"), (took, "faint")), "✗", "bad", event.at))
         return tuple(lines), after
@@ -314,11 +314,8 @@ def _said(event: Event) -> tuple[Line, ...]:
             lines.append(Line((("“", "faint"), *spot(clean(reason, 500), "text"), ("”", "faint"))))
         case Held(reason=reason) if reason:
             lines.append(Line((("“", "faint"), (clean(reason, 500), "text"), ("”", "faint"))))
-        case Decided(effect="deny", why="policy", reason=reason, rules=rules) if reason:
-            by = f"  {', '.join(rules[:4])}" if rules else ""
-            lines.append(
-                Line((("“", "faint"), (clean(reason, 500), "text"), ("”", "faint"), (clean(by, 200), "faint")))
-            )
+        case Decided(effect="deny", why="policy", rules=rules) if rules:
+            lines.append(Line(((f"rule {clean(', '.join(rules[:4]), 200)}", "faint"),)))
         case SessionOpened(groups=groups, application=application) if groups or application:
             words = [f"groups {', '.join(clean(one, 40) for one in groups[:8])}"] if groups else []
             words += [f"with {clean(application, 60)}"] if application else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from xml.sax.saxutils import escape
 
 from rich.cells import cell_len
@@ -12,6 +13,11 @@ from textual.strip import Strip
 
 CELL_W, CELL_H = 8.4, 18
 GROUND = "#0e1217"
+STROKES = {
+    # Frames are drawn as lines, so that they meet whatever font shows the rest: left, right, up, down; 1 thin, 2 heavy.
+    "─": (1, 1, 0, 0), "│": (0, 0, 1, 1), "┌": (0, 1, 0, 1), "┐": (1, 0, 0, 1), "└": (0, 1, 1, 0), "┘": (1, 0, 1, 0),
+    "━": (2, 2, 0, 0), "┃": (0, 0, 2, 2), "┏": (0, 2, 0, 2), "┓": (2, 0, 0, 2), "┗": (0, 2, 2, 0), "┛": (2, 0, 2, 0),
+}  # fmt: skip
 FONTS = "'JetBrains Mono','Fira Code','DejaVu Sans Mono',Menlo,Consolas,monospace"
 
 
@@ -34,6 +40,7 @@ def svg(app: App[object]) -> str:
     ]
     boxes: list[str] = []
     words: list[str] = []
+    shapes: list[str] = []
     for y, strip in enumerate(lines):
         x = 0
         for text, style in _runs(strip):
@@ -43,6 +50,8 @@ def svg(app: App[object]) -> str:
                 boxes.append(
                     f'<rect x="{x * CELL_W:g}" y="{y * CELL_H}" width="{round(cells * CELL_W + 0.3, 2):g}" height="{CELL_H}" fill="{back}"/>'
                 )
+            shapes.extend(_shapes(text, x, y, fore))
+            text = "".join(" " if char in STROKES or char in "█▌" else char for char in text)
             if text.strip():
                 lead = len(text) - len(text.lstrip(" "))
                 body = text.strip(" ")
@@ -53,7 +62,42 @@ def svg(app: App[object]) -> str:
                     f'lengthAdjust="spacingAndGlyphs">{escape(body)}</text>'
                 )
             x += cells
-    return "\n".join([*out, *boxes, *words, "</g>", "</svg>"]) + "\n"
+    return "\n".join([*out, *boxes, *shapes, *words, "</g>", "</svg>"]) + "\n"
+
+
+def _shapes(text: str, x: int, y: int, fore: str) -> list[str]:
+    """Frames, blocks and bars of one run; equal neighbours become one shape."""
+    out: list[str] = []
+    at = x
+    for match in re.finditer(r"(.)\1*", text):
+        char, many = match[1], len(match[0])
+        left, top, wide = at * CELL_W, y * CELL_H, many * CELL_W
+        middle, centre = top + CELL_H / 2, left + CELL_W / 2
+        at += sum(cell_len(one) for one in match[0])
+        if char == "█":
+            out.append(f'<rect x="{left:.4g}" y="{top + 3}" width="{wide:.4g}" height="{CELL_H - 6}" fill="{fore}"/>')
+        elif char == "▌":
+            out.append(f'<rect x="{left:.4g}" y="{top}" width="{CELL_W / 2:.4g}" height="{CELL_H}" fill="{fore}"/>')
+        elif char in "─━":
+            out.append(_stroke(left, middle, left + wide, middle, STROKES[char][0], fore))
+        elif char in STROKES:
+            for step in range(many):
+                x0 = left + step * CELL_W
+                to_left, to_right, up, down = STROKES[char]
+                ends = (
+                    (x0, middle, to_left),
+                    (x0 + CELL_W, middle, to_right),
+                    (centre + step * CELL_W, top, up),
+                    (centre + step * CELL_W, top + CELL_H, down),
+                )
+                out.extend(
+                    _stroke(centre + step * CELL_W, middle, ex, ey, weight, fore) for ex, ey, weight in ends if weight
+                )
+    return out
+
+
+def _stroke(x0: float, y0: float, x1: float, y1: float, weight: int, fore: str) -> str:
+    return f'<path d="M{x0:.5g} {y0:.5g}L{x1:.5g} {y1:.5g}" stroke="{fore}" stroke-width="{weight}" stroke-linecap="square"/>'
 
 
 def _runs(strip: Strip) -> list[tuple[str, Style]]:

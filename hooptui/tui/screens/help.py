@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from hooptui.core.filter import FIELDS
 from hooptui.tui.keymap import grouped
 from hooptui.tui.screens.modal import Modal, Prose
-from hooptui.tui.text import Row, fit
+from hooptui.tui.text import Row, fit, hang
 
 SYMBOLS = (
     ("▲", "held", "held"), ("✗", "bad", "denied or failed"), ("✓", "ok", "approved or well"), ("████", "masked", "masked"),
@@ -34,15 +34,16 @@ class HelpScreen(Modal):
         self.prose.focus()
 
     def tick(self) -> None:
-        self.prose.put(rows())
+        self.prose.put(rows(max(40, self.cells - 1)))
 
 
-def rows() -> list[Row]:
+def rows(cells: int) -> list[Row]:
     """The help's lines."""
     out: list[Row] = []
     for heading, keys in grouped():
         out.append(((heading, "sorted"),))
-        out.extend(((f"  {fit(key.shown, 10)}", "key"), (key.help, "text")) for key in keys)
+        for key in keys:
+            out.extend(hang((f"  {fit(key.shown, 10)}", "key"), ((key.help, "text"),), cells))
         out.append((("", ""),))
     out.append((("Filter", "sorted"), ("   one grammar in every list", "faint")))
     for example, words in (
@@ -53,8 +54,8 @@ def rows() -> list[Row]:
         ("after:-10m", "not older; also before:, -2h, 14:02, 2026-01-31T14:02"),
         ("word", "in any field; terms are joined by and"),
     ):
-        out.append(((f"  {fit(example, 14)}", "key"), (words, "text")))
-    out.append((("  fields        ", "faint"), (" ".join(FIELDS), "text")))
+        out.extend(hang((f"  {fit(example, 14)}", "key"), ((words, "text"),), cells))
+    out.extend(hang(("  fields        ", "faint"), ((" ".join(FIELDS), "text"),), cells))
     out.append((("", ""),))
     out.append((("Signs", "sorted"),))
     out.extend(((f"  {fit(sign, 10)}", style), (words, "text")) for sign, style, words in SYMBOLS)

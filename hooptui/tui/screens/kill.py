@@ -8,7 +8,7 @@ from textual.widgets import Button, Input
 
 from hooptui.core.desk import Command, Outcome, SessionView
 from hooptui.tui.screens.modal import Modal, button, field
-from hooptui.tui.text import Row, clean, count, span_of, spot, wrap_row
+from hooptui.tui.text import Row, clean, many, span_of, spot, wrap_row
 from hooptui.tui.widgets.lines import Bar
 
 
@@ -47,7 +47,7 @@ class KillScreen(Modal):
             ),
             (
                 (
-                    f"open {span_of(now - one.opened_at)} · {count(one.operations)} operations · {clean(one.state, 10)}",
+                    f"open {span_of(now - one.opened_at)} · {many(one.operations, 'operation')} · {clean(one.state, 10)}",
                     "text",
                 ),
                 (f" · from {clean(one.peer, 60)} · {clean(one.application, 40) or 'no application name'}", "faint"),
@@ -97,7 +97,7 @@ class KillScreen(Modal):
         if isinstance(confirmed, bool) and isinstance(seconds, int | float):
             took = f" in {seconds:.2f} s"
             head: Row = (("✓ gone, confirmed" + took, "ok"),) if confirmed else (("✗ NOT confirmed" + took, "bad"),)
-            rows = [head, *wrap_row((("  " + clean(str(how or "no word of how"), 300), "text"),), 70)]
+            rows = [head, *wrap_row((("  " + clean(str(how or "no word of how"), 300), "text"),), self.cells)]
         else:
             rows = [(("✓ " if outcome.ok else "✗ ", "ok" if outcome.ok else "bad"), (clean(outcome.text, 300), "text"))]
         self.say("", "faint")

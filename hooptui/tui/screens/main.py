@@ -268,17 +268,23 @@ class MainScreen(Screen[None]):
         if not self.filtering:
             return
         event.stop()
+        if self._read_filter(event.value):
+            self.filter_words.put(((" enter keeps it, esc takes it back", "faint"),))
+
+    def _read_filter(self, text: str) -> bool:
+        """Apply what was typed; False, with the reason shown, when it cannot be read."""
         snapshot = self.hooptui.snapshot
         now = snapshot.health.now if snapshot is not None else self.hooptui.clock.now()
         try:
-            filter = parse(event.value, now, self.hooptui.zone)  # noqa: A001 - it is one
+            filter = parse(text, now, self.hooptui.zone)  # noqa: A001 - it is one
         except FilterError as no:
             self.filter_words.put(((f" ✗ {clean(str(no), 200)}", "bad"),))
-            return
+            return False
         self.pane.set_filter(filter)
-        self.filter_words.put(((" enter keeps it, esc takes it back", "faint"),))
+        return True
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if self.filtering:
             event.stop()
-            self.close_filter(keep=True)
+            if self._read_filter(event.value):
+                self.close_filter(keep=True)

@@ -37,6 +37,8 @@ class Modal(ModalScreen[None]):
         ("escape", "leave", "Cancel"),
         ("left", "beside(-1)", "Before"),
         ("right", "beside(1)", "Next"),
+        ("up", "app.focus_previous", "Field before"),
+        ("down", "app.focus_next", "Next field"),
     ]
     AUTO_FOCUS = ""
     deafness: ClassVar[float] = DEAF
@@ -58,6 +60,12 @@ class Modal(ModalScreen[None]):
         """Whether keys and clicks are ignored still."""
         return self._opened is None or self.hooptui.clock.monotonic() - self._opened < self.deafness
 
+    def _forward_event(self, event: events.Event) -> None:
+        """Every click passes here; keys are kept back by the application, since they go straight to the focus."""
+        if isinstance(event, (events.MouseDown, events.MouseUp, events.Click)) and self.deaf:
+            return
+        super()._forward_event(event)
+
     def compose(self) -> ComposeResult:
         with self.box:
             yield from self.inside()
@@ -68,6 +76,16 @@ class Modal(ModalScreen[None]):
     def on_mount(self) -> None:
         self._opened = self.hooptui.clock.monotonic()
         self.tick()
+        # The first look is taken before there is a width; the second fits it.
+        self.call_after_refresh(self.tick)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.tick)
+
+    @property
+    def cells(self) -> int:
+        """Width for text inside the frame."""
+        return self.box.content_size.width or 72
 
     def tick(self) -> None:
         """There is something new to show."""
@@ -98,6 +116,7 @@ class Prose(Lines):
         self._rows = tuple(rows)
         if self._most:
             self.styles.height = max(1, min(self._most, len(self._rows)))
+            self.can_focus = len(self._rows) > self._most
         self.sync()
 
     @property
@@ -111,7 +130,20 @@ class Prose(Lines):
         return self._rows[y]
 
     def shade(self, y: int) -> Style | None:
-        return theme.ON_CURSOR if y == self.at and self.has_focus and self.count() > self.size.height else None
+        return None
+
+    def move(self, verb: str) -> None:
+        """Scroll: there is no cursor in prose."""
+        page, here = max(1, self.size.height - 1), self.scroll_offset.y
+        places = {
+            "down": here + 1,
+            "up": here - 1,
+            "top": 0,
+            "end": self.count(),
+            "page-down": here + page,
+            "page-up": here - page,
+        }
+        self.scroll_to(y=places[verb], animate=False, immediate=True, force=True)
 
     def on_key(self, event: events.Key) -> None:
         moves = {
@@ -153,11 +185,9 @@ class Choice(Widget, can_focus=True):
         for index, (_, words) in enumerate(self.options):
             on = index == self.at
             spans.append((f"{'(•)' if on else '( )'} {words}   ", "strong" if on else "faint"))
-        return (
-            strip_of(tuple(spans), self.size.width, theme.ON_CURSOR if self.has_focus else None)
-            if y == 0
-            else Strip.blank(self.size.width)
-        )
+        if y:
+            return Strip.blank(self.size.width, self.rich_style)
+        return strip_of(tuple(spans), self.size.width, self.rich_style, theme.ON_CURSOR if self.has_focus else None)
 
     def on_focus(self) -> None:
         self.refresh()
@@ -166,9 +196,9 @@ class Choice(Widget, can_focus=True):
         self.refresh()
 
     def on_key(self, event: events.Key) -> None:
-        if event.key in ("left", "up"):
+        if event.key == "left":
             step = -1
-        elif event.key in ("right", "down", "space"):
+        elif event.key in ("right", "space"):
             step = 1
         else:
             return

@@ -85,11 +85,14 @@ class PaletteScreen(Modal):
         if argument and first in WITH_ARGUMENT:
             self.list.keys = [key for key in (*self._here, *self._told) if key.verb == first]
         else:
-            self.list.keys = [
-                key for key in self._here if all(word in f"{key.verb} {key.word} {key.help}".lower() for word in words)
+            # What a key is called counts before what it does: `re` means reload or replay, not what a sentence has in it.
+            named = [key for key in self._here if all(word in f"{key.verb} {key.word}".lower() for word in words)]
+            told = [
+                key
+                for key in self._here
+                if key not in named and len(text) > 2 and all(word in key.help.lower() for word in words)
             ]
-            # What begins with the typed word comes first: `re` means reload or replay before `review`.
-            self.list.keys.sort(key=lambda key: not key.verb.startswith(first) if first else False)
+            self.list.keys = [*sorted(named, key=lambda key: not key.verb.startswith(first) if first else False), *told]
         self.list.at = 0
         self.list.sync()
         self.list.refresh()

@@ -27,5 +27,4 @@ class RecordScreen(Modal):
         self.prose.focus()
 
     def tick(self) -> None:
-        cells = max(30, min(78, self.hooptui.size.width) - 6)
-        self.prose.put([line for row in self._rows for line in wrap_row(row, cells)])
+        self.prose.put([line for row in self._rows for line in wrap_row(row, self.cells - 2)])

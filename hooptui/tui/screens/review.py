@@ -14,7 +14,7 @@ from textual.widgets import Button, Input
 from hooptui.core.desk import Command, HeldView, Outcome, Review
 from hooptui.tui.journal_words import SCOPES
 from hooptui.tui.screens.modal import Choice, Modal, Prose, button, field, label
-from hooptui.tui.text import Row, clean, clean_lines, crop, span_of, spot, wrap_row
+from hooptui.tui.text import Row, clean, clean_lines, crop, hang, span_of, spot, wrap_row
 from hooptui.tui.transcript import sql
 from hooptui.tui.widgets.held import facts_text, needs_text
 from hooptui.tui.widgets.lines import Bar
@@ -42,9 +42,9 @@ class ReviewScreen(Modal):
         yield self.head
         yield self.statement
         yield self.facts
-        yield Horizontal(label("Scope "), Choice(self.scopes, id="scope"), classes="row")
+        yield Horizontal(label("Scope  "), Choice(self.scopes, id="scope"), classes="row")
         yield field(
-            "Reason",
+            "Reason ",
             "reason",
             "why, for the client and the journal" + (" (required)" if self.hold.reason_required else ""),
         )
@@ -82,7 +82,7 @@ class ReviewScreen(Modal):
             self.hold = current
         elif not self.sent:
             self._settled()
-        hold, cells = self.hold, self._cells
+        hold, cells = self.hold, self.cells
         who = f"{clean(hold.who, 40)} → {clean(hold.target, 40)} ({clean(hold.via, 8)})"
         left = hold.expires_at - now
         if self.dead:
@@ -112,32 +112,29 @@ class ReviewScreen(Modal):
         self.facts.put(*rows)
         self.judge()
 
-    @property
-    def _cells(self) -> int:
-        return max(40, min(78, self.hooptui.size.width) - 4)
-
     def _facts(self, cells: int) -> list[Row]:
         hold, review = self.hold, self.review
         risk = clean(hold.risk, 12)
-        rule: Row = (
-            ("rule ", "faint"), (clean(hold.rule, 40), "strong"), (f" “{clean(hold.rule_words, 200)}”", "text"),
-            ("   risk ", "faint"), (risk, "bad" if risk == "high" else "text"),
-        )  # fmt: skip
-        rows = wrap_row(rule, cells)
+        words: Row = (
+            (clean(hold.rule, 40), "strong"),
+            (f" “{clean(hold.rule_words, 200)}”", "text"),
+            ("   risk ", "faint"),
+        )
+        rows = hang(("rule    ", "faint"), (*words, (risk, "bad" if risk == "high" else "text")), cells, 2)
         facts = facts_text(hold)
         if facts:
-            rows += wrap_row((("facts  ", "faint"), (facts, "text")), cells)[:3]
-        rows.append((("needs  ", "faint"), (needs_text(hold).removeprefix("needs "), "text")))
+            rows += hang(("facts   ", "faint"), ((facts, "text"),), cells, 3)
+        rows += hang(("needs   ", "faint"), ((needs_text(hold).removeprefix("needs "), "text"),), cells, 2)
         if review is None:
-            rows.append((("rows   ", "faint"), ("asking the target …" if not self.dead else "not known", "warn")))
+            rows.append((("rows    ", "faint"), ("asking the target …" if not self.dead else "not known", "warn")))
             return [crop(row, cells) for row in rows]
-        rows += wrap_row((("rows   ", "faint"), (clean(review.estimate, 300) or "no estimate", "warn")), cells)[:2]
+        rows += hang(("rows    ", "faint"), ((clean(review.estimate, 300) or "no estimate", "warn"),), cells, 2)
         groups = clean(", ".join(review.groups), 80) or "no group"
         since = span_of(hold.opened_at - review.opened_at)
         asker = f"{groups} · from {clean(review.peer, 50)} · {clean(review.application, 40) or 'no application name'} · {since} into the session"
-        rows += wrap_row((("who    ", "faint"), (asker, "text")), cells)[:2]
+        rows += hang(("who     ", "faint"), ((asker, "text"),), cells, 2)
         for index, text in enumerate(review.history[-HISTORY:]):
-            rows.append((("before " if index == 0 else "       ", "faint"), *spot(clean(text, 200), "faint")))
+            rows.append((("before  " if index == 0 else "        ", "faint"), *spot(clean(text, 200), "faint")))
         return [crop(row, cells) for row in rows]
 
     # --- whether it may be approved

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hooptui.core.desk import Command, HeldView, SessionView
 from hooptui.core.events import Event
+from hooptui.core.filter import Filter
 from hooptui.tui.feed import SLICE, Feed
 from hooptui.tui.keymap import VIEWS, changes, key_of
 from hooptui.tui.screens.deny import DenyScreen
@@ -122,9 +123,7 @@ class Verbs:
     def _back(self) -> None:
         screen = self.screen
         if screen.pane.filter:
-            screen.open_filter()
-            screen.filter_input.value = ""
-            screen.close_filter(keep=True)
+            screen.pane.set_filter(Filter())
             screen.hooptui.flash("filter off", "faint")
         elif screen.zoomed:
             screen.zoomed = False

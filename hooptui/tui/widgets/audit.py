@@ -25,7 +25,7 @@ class AuditList(Rows[JournalLine]):
         self.columns = (
             Column("SEQ", lambda one: (str(one.seq), "faint"), 5, 9, right=True),
             Column("TIME", lambda one: (clock(one.event.at, zone, seconds=True), ""), 8, 8),
-            Column("SESSION", lambda one: (clean(one.event.session, 12), "faint"), 4, 8),
+            Column("SESSION", lambda one: (clean(one.event.session, 12), "faint"), 7, 8),
             Column("WHO", lambda one: (self.who.get(one.event.session, ""), ""), 4, 12),
             Column("EVENT", _event, 10, 14),
             Column("WHAT", lambda one: (plain(describe(one.event.body)), ""), 10, 400, flex=True),

@@ -21,15 +21,17 @@ from hooptui.tui import theme
 from hooptui.tui.text import Row, crop, row_width
 
 
-def strip_of(row: Row, cells: int, over: Style | None = None) -> Strip:
-    """A row as a strip of exactly `cells`."""
+def strip_of(row: Row, cells: int, base: Style, over: Style | None = None) -> Strip:
+    """A row as a strip of exactly `cells`: the widget's own style, the spans' on it, `over` on all."""
     cut = crop(row, cells)
-    segments = [
-        Segment(text, theme.style(name) if over is None else theme.style(name) + over) for text, name in cut if text
-    ]
+    segments: list[Segment] = []
+    for text, name in cut:
+        if text:
+            look = base + theme.style(name)
+            segments.append(Segment(text, look if over is None else look + over))
     pad = cells - row_width(cut)
     if pad > 0:
-        segments.append(Segment(" " * pad, over if over is not None else theme.style("")))
+        segments.append(Segment(" " * pad, base if over is None else base + over))
     return Strip(segments, cells)
 
 
@@ -74,15 +76,11 @@ class Bar(Widget):
         return "\n".join("".join(text for text, _ in row) for row in self._rows)
 
     def render_line(self, y: int) -> Strip:
-        cells = self.size.width
+        cells, base = self.size.width, self.rich_style
         try:
-            return strip_of(self._rows[y], cells, self.rich_style_over()) if y < len(self._rows) else Strip.blank(cells)
+            return strip_of(self._rows[y], cells, base) if y < len(self._rows) else Strip.blank(cells, base)
         except Exception as fault:  # noqa: BLE001 - see the module: a renderer's fault is shown, not raised
-            return strip_of(broken(fault), cells)
-
-    def rich_style_over(self) -> Style | None:
-        """Laid over every span; None for none."""
-        return None
+            return strip_of(broken(fault), cells, base)
 
     def on_click(self, event: events.Click) -> None:
         for first, end, verb in self._zones:
@@ -143,10 +141,15 @@ class Lines(ScrollView, can_focus=True):
 
     # --- drawing
 
+    @property
+    def cells(self) -> int:
+        """Width of a line, beside the scroll bar."""
+        return self.scrollable_content_region.width
+
     def sync(self) -> None:
         """Look again at everything in the window and repaint the lines that changed. Cheap when nothing did."""
         self.at = max(0, min(self.at, self.count() - 1))
-        size = Size(self.size.width, self.count())
+        size = Size(self.cells, self.count())
         if size != self.virtual_size:
             self.virtual_size = size
         top = self.scroll_offset.y
@@ -162,19 +165,19 @@ class Lines(ScrollView, can_focus=True):
         if y >= self.count():
             return (), 0
         try:
-            row = self.row(y, self.size.width)
+            row = self.row(y, self.cells)
         except Exception as fault:  # noqa: BLE001 - see the module: a renderer's fault is shown, not raised
             row = broken(fault)
         return row, (2 if self.has_focus else 1) if y == self.at else 0
 
     def render_line(self, y: int) -> Strip:
         line = y + self.scroll_offset.y
-        cells = self.size.width
+        cells = self.cells
         look = self._look(line)
         self._drawn[line] = look
         if line >= self.count():
             return Strip.blank(cells, self.rich_style)
-        return strip_of(look[0], cells, self.shade(line))
+        return strip_of(look[0], cells, self.rich_style, self.shade(line))
 
     def on_resize(self) -> None:
         self._drawn.clear()
@@ -216,9 +219,9 @@ class Lines(ScrollView, can_focus=True):
         if height <= 0:
             return
         if self.at < top:
-            self.scroll_to(y=self.at, animate=False, immediate=True)
+            self.scroll_to(y=self.at, animate=False, immediate=True, force=True)
         elif self.at >= top + height:
-            self.scroll_to(y=self.at - height + 1, animate=False, immediate=True)
+            self.scroll_to(y=self.at - height + 1, animate=False, immediate=True, force=True)
 
     def on_click(self, event: events.Click) -> None:
         line = event.y + self.scroll_offset.y

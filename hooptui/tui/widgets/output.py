@@ -116,7 +116,7 @@ class Transcript(Lines):
             gone -= len(self._rows) - before
         self.at = max(0, self.at - gone)
         if not self.follow:
-            self.scroll_to(y=max(0, self.scroll_offset.y - gone), animate=False, immediate=True)
+            self.scroll_to(y=max(0, self.scroll_offset.y - gone), animate=False, immediate=True, force=True)
 
     # --- layout
 
@@ -126,7 +126,7 @@ class Transcript(Lines):
         self._rows = []
         for block in self._blocks:
             self._lay(block)
-        self._laid = self.size.width
+        self._laid = self.cells
         if self.follow:
             self.at = max(0, len(self._rows) - 1)
         elif here is not None:
@@ -150,7 +150,7 @@ class Transcript(Lines):
         return self.filter.holds({"text": text, "kind": kind(body), "state": kind(body), "verb": verb}, block.event.at)
 
     def _rows_of(self, block: Block) -> list[Row]:
-        cells = max(20, self.size.width or 80)
+        cells = max(20, self.cells or 80)
         rows: list[Row] = []
         for line in block.lines:
             stamp = clock(line.at, self.zone, seconds=True) if line.at is not None else " " * 8
@@ -174,7 +174,7 @@ class Transcript(Lines):
         return theme.ON_CURSOR_IDLE if y == self.at and self.has_focus else None
 
     def on_resize(self) -> None:
-        if self.size.width != self._laid:
+        if self.cells != self._laid:
             self.lay_out()
 
     # --- hands

@@ -97,7 +97,7 @@ class Rows(Lines, Generic[Item]):
         return False
 
     def _measure(self) -> None:
-        cells = self.size.width - 1
+        cells = self.cells - 1
         # A page of items is enough to find good widths: columns must not cost more with thousands of rows.
         top = max(0, self.scroll_offset.y)
         sample = self.items[top : top + max(self.size.height, 1)]
@@ -121,7 +121,7 @@ class Rows(Lines, Generic[Item]):
 
     @property
     def gap(self) -> str:
-        return "  " if self.size.width - 1 >= 70 else " "
+        return "  " if self.cells - 1 >= 70 else " "
 
     def title_row(self, sorted_by: str = "") -> Row:
         """The column titles, to stand above the list."""

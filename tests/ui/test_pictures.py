@@ -1,0 +1,316 @@
+"""Named scenes at two sizes, compared byte for byte with screenshots/, which `HOOPTUI_UPDATE_SCREENSHOTS=1` writes anew.
+
+Each scene asserts what is to be seen before its picture is looked at.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from hooptui.core.desk import ListenerView, Outcome, VerifyView
+from hooptui.core.events import Alert, Asked, Decided, Event, Finished, Header, Rows
+from hooptui.core.gate import Masked
+from tests.ui import picture
+from tests.ui.scenes import HELD, HELD_19, NOW, SceneDesk, busy, empty, ev, hold, session
+from tests.ui.stage import NARROW, WIDE, Stage, stage
+
+SCREENSHOTS = Path(__file__).parent.parent.parent / "screenshots"
+HOSTILE = (
+    "\x1b[31m\x1b]0;pwned\x07[bold red]x[/] \u202eevil\u202c \u200bz 表格 🦊 e\u0301\u0301\u0301\u0301\u0301 \x9b2J"
+)
+
+
+@dataclass(frozen=True)
+class Scene:
+    world: Callable[[], SceneDesk]
+    act: Callable[[Stage], Awaitable[None]]
+    seen: tuple[str, ...]
+    """Must be on the screen at both sizes."""
+    unseen: tuple[str, ...] = ()
+
+
+async def nothing(s: Stage) -> None:
+    await s.tick()
+
+
+async def live(s: Stage) -> None:
+    await s.press("1")
+    await s.tick()
+    s.desk.hold(HELD_19)
+    await s.tick()
+
+
+async def held(s: Stage) -> None:
+    await s.press("2", "j")
+
+
+async def review_high(s: Stage) -> None:
+    await s.press("2", "enter", "up", "up")
+    await s.type("freeze lifted by ops-2, INC-812")
+    await s.press("down")
+    await s.type("orders-d")
+
+
+async def review_ready(s: Stage) -> None:
+    await s.press("2", "j", "a")
+
+
+async def review_quorum(s: Stage) -> None:
+    one = replace(HELD[1], number=21, quorum=2, approvals=1, by=("sre", "dba"))
+    s.desk.hold(one)
+    await s.tick()
+    await s.press("2", "G", "a")
+
+
+async def review_dead(s: Stage) -> None:
+    await s.press("2", "j", "a")
+    s.desk.settle(18)
+    s.desk.write(
+        Event(
+            NOW + 1,
+            "a2e4",
+            Decided(3, "allow", "approved", ("ssh-svc",), "", "1f3c9a02", 18, "https://id.example#ops-4"),
+        )
+    )
+    await s.tick()
+    await s.tick(2.5)
+
+
+async def deny(s: Stage) -> None:
+    await s.press("2", "x")
+    await s.type("no WHERE; ask for a dry run first")
+
+
+async def kill(s: Stage) -> None:
+    await s.press("1", "j", "X")
+
+
+async def kill_done(s: Stage) -> None:
+    how = "cancelled, terminated, gone from pg_stat_activity"
+    s.desk.outcomes["kill"] = Outcome(True, "killed 91c0", {"confirmed": True, "how": how, "seconds": 0.31})
+    await kill(s)
+    await s.press("shift+tab")
+    await s.type("runaway delete")
+    await s.press("tab", "tab", "enter")
+    assert s.desk.ran[-1].args == {"session": "91c0", "reason": "runaway delete"}
+
+
+async def output_masked(s: Stage) -> None:
+    await s.press("1", "enter")
+
+
+async def output_held(s: Stage) -> None:
+    await s.press("1", "j", "enter")
+
+
+async def output_flood(s: Stage) -> None:
+    await s.press("1", "enter")
+    s.desk.publish(ev(1, Asked(50, "select", Masked("SELECT * FROM events"), ("select",), ("events",))))
+    s.desk.publish(ev(1, Header(50, (Masked("id"), Masked("what")))))
+    rows = tuple((Masked(str(n)), Masked(f"event {n}")) for n in range(512))
+    s.desk.publish(ev(1, Rows(50, rows)))
+    s.desk.publish(ev(2, Finished(50, Masked("SELECT 512"), True, 512, 0, 1402.0)))
+    await s.tick()
+
+
+async def replay_list(s: Stage) -> None:
+    await s.press("4")
+
+
+async def replay_playing(s: Stage) -> None:
+    await s.press("4", "enter", "n", "n", "space")
+
+
+async def audit(s: Stage) -> None:
+    await s.press("5")
+
+
+async def audit_verified(s: Stage) -> None:
+    await s.press("5", "v")
+
+
+async def audit_broken(s: Stage) -> None:
+    s.desk.verified = VerifyView(
+        1,
+        18422,
+        35,
+        9,
+        (
+            "journal-0007.jsonl:112: record 14093 does not follow from 14092",
+            "recording c0de: sha256 differs from the journal's",
+        ),
+        0.22,
+    )
+    await s.press("5", "v")
+
+
+async def record(s: Stage) -> None:
+    await s.press("5", "k", "k", "enter")
+
+
+async def help_(s: Stage) -> None:
+    await s.press("question_mark")
+
+
+async def palette(s: Stage) -> None:
+    await s.press("colon")
+    await s.type("re")
+
+
+async def filter_(s: Stage) -> None:
+    await s.press("1", "slash")
+    await s.type("via:pg !who:etl")
+
+
+async def filter_wrong(s: Stage) -> None:
+    await s.press("1", "slash")
+    await s.type("whom:bot")
+
+
+def journal_broken() -> SceneDesk:
+    return busy(journal_ok=False, journal_error="/var/lib/hooptui/journal: No space left on device")
+
+
+def policy_rejected() -> SceneDesk:
+    return busy(policy_error="policies/prod.yaml:14: found `effects`, expected one of effect, id, reason, when")
+
+
+def troubles() -> SceneDesk:
+    down = ListenerView("ssh", "0.0.0.0:2222", False, "Address already in use")
+    desk = busy(loop_delay=0.212, draining=True)
+    desk.health(listeners=(desk.state.health.listeners[0], down))
+    desk.write(Event(NOW - 10, "", Alert("target-down", Masked("orders-db: connection refused"))))
+    return desk
+
+
+def readonly() -> SceneDesk:
+    desk = busy(operator="")
+    desk.readonly = True
+    return desk
+
+
+async def readonly_kill(s: Stage) -> None:
+    await s.press("1", "X")
+    assert len(s.app.screen_stack) == 1
+
+
+async def gone(s: Stage) -> None:
+    s.desk.gone = "the control socket was closed"
+    await s.tick()
+
+
+async def quit_(s: Stage) -> None:
+    await s.press("ctrl+q")
+
+
+def hostile() -> SceneDesk:
+    desk = busy()
+    one = session(
+        "6666", HOSTILE, HOSTILE, "pg", 5, 1, "live", HOSTILE + "\nline two", application=Masked(HOSTILE), peer=HOSTILE
+    )
+    long = session("7777", "n" * 10_000, "表" * 5000, "pg", 5, 1, "live", "SELECT '" + "🦊" * 10_000)
+    desk.state = replace(
+        desk.state,
+        sessions=(one, long, *desk.state.sessions),
+        held=(hold(66, HOSTILE, HOSTILE, "pg", 3, 60, HOSTILE, HOSTILE),),
+    )
+    desk._count()
+    desk.transcripts["6666"] = [
+        ev(-4, Asked(1, "select", Masked(HOSTILE + "\r\n[link=x]two[/link]"), ("select",), ()), "6666"),
+        ev(-4, Header(1, (Masked(HOSTILE), Masked("表格"))), "6666"),
+        ev(-4, Rows(1, ((Masked("a\nb"), Masked("宽宽宽")), (None, Masked(HOSTILE)))), "6666"),
+        ev(-4, Finished(1, Masked(HOSTILE), False, 2, 0, 1.0), "6666"),
+    ]
+    return desk
+
+
+async def hostile_output(s: Stage) -> None:
+    await s.press("1", "g", "enter")
+
+
+SCENES = {
+    "empty": Scene(empty, nothing, ("no session yet", "0 held")),
+    "live": Scene(
+        busy, live, ("1 Live", "7f3a", "▲ held", "▲ held #19: aid wants to delete pod web/api-1 on prod-eu", "X Kill")
+    ),
+    "held": Scene(busy, held, ("▌18", "systemctl stop nginx", "needs 1 of group ops, not ops-2")),
+    "review-high-risk": Scene(
+        busy,
+        review_high,
+        ("Review #17", "DELETE FROM payments", "1:13", "high risk: type orders-db", "(•) once", "Cancel"),
+    ),
+    "review": Scene(busy, review_ready, ("Review #18", "lets it go on in flight", "risk medium")),
+    "review-quorum": Scene(busy, review_quorum, ("Review #21", "1 of 2", "lets it go on in flight")),
+    "review-dead": Scene(busy, review_dead, ("#18 was settled meanwhile: approved by ops-4",)),
+    "deny": Scene(busy, deny, ("Deny #17", "no WHERE; ask", "denies itself in 1:13")),
+    "kill": Scene(busy, kill, ("Kill 91c0", "Cancel", "https://id.example#bot")),
+    "kill-done": Scene(busy, kill_done, ("✓ gone, confirmed in 0.31 s", "gone from pg_stat_activity", "Close")),
+    "output-masked": Scene(
+        busy, output_masked, ("████@acme.io", "5 rows · 10 values masked (pii-cards)", "FOLLOW", "$1 = ‹text 14›")
+    ),
+    "output-held": Scene(
+        busy,
+        output_held,
+        ("✗ denied by the policy", "▲ held #16", "ops-1 approves #16, once", "INC-812", "ERROR 42601", "▲ held #17"),
+    ),
+    "output-flood": Scene(busy, output_flood, ("… 312 lines not shown, all recorded …", "512 rows · 1.4 s")),
+    "replay-list": Scene(busy, replay_list, ("4 Replay  5", "c0de", "▌91c0")),
+    "replay-playing": Scene(busy, replay_playing, ("Player", "PLAYING", "event 5 of 12")),
+    "audit": Scene(busy, audit, ("5 Audit", "18422", "login refused", "v checks the whole journal")),
+    "audit-verified": Scene(busy, audit_verified, ("✓ intact", "18 422 records")),
+    "audit-broken": Scene(busy, audit_broken, ("✗ BROKEN", "record 14093 does not follow")),
+    "record": Scene(busy, record, ("Record 18420", "milliseconds")),
+    "help": Scene(busy, help_, ("Everywhere", "1-5", "esc back")),
+    "palette": Scene(busy, palette, ("Reload policy", "Replay")),
+    "filter": Scene(busy, filter_, ("2 of 9", "/ Filter")),
+    "filter-wrong": Scene(busy, filter_wrong, ("✗ no field `whom`",)),
+    "journal-broken": Scene(journal_broken, nothing, ("✗ journal cannot write", "No space left on device")),
+    "policy-rejected": Scene(policy_rejected, nothing, ("✗ policy rejected", "policies/prod.yaml:14")),
+    "troubles": Scene(
+        troubles, nothing, ("ssh listener 0.0.0.0:2222 is down", "target-down: orders-db", "○", "212ms", "draining")
+    ),
+    "readonly": Scene(readonly, readonly_kill, ("read-only: X (kill) does nothing here",), ("X Kill",)),
+    "gateway-gone": Scene(busy, gone, ("the gateway does not answer: the control socket was closed",)),
+    "quit": Scene(busy, quit_, ("Leave hooptui?", "9 sessions are open", "Stay", "Drain", "Cut")),
+    "hostile": Scene(
+        hostile,
+        hostile_output,
+        ("␛[31m", "[bold red]x[/]", "\\u202eevil", "表格"),
+        ("\x1b", "\u202e", "\x9b", "\x07", "\u200b"),
+    ),
+}
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
+@pytest.mark.parametrize("name", SCENES)
+async def test_scene(name: str, size: tuple[int, int], tmp_path: Path) -> None:
+    scene = SCENES[name]
+    async with stage(scene.world(), size) as s:
+        await scene.act(s)
+        seen = picture.text(s.app)
+        for words in scene.seen:
+            assert words in seen, f"{words!r} is not on the screen:\n{seen}"
+        for words in scene.unseen:
+            assert words not in seen, f"{words!r} is on the screen:\n{seen}"
+        drawn = picture.svg(s.app)
+    file = SCREENSHOTS / f"{name}-{size[0]}x{size[1]}.svg"
+    if os.environ.get("HOOPTUI_UPDATE_SCREENSHOTS") == "1":
+        file.write_text(drawn, encoding="utf-8")
+        return
+    kept = file.read_text(encoding="utf-8") if file.exists() else ""
+    if drawn != kept:
+        new = tmp_path / file.name
+        new.write_text(drawn, encoding="utf-8")
+        pytest.fail(
+            f"{file.name} looks different now: compare {new}; if that is right, run with HOOPTUI_UPDATE_SCREENSHOTS=1"
+        )
+
+
+def test_no_picture_is_left_over() -> None:
+    expected = {f"{name}-{w}x{h}.svg" for name in SCENES for w, h in (WIDE, NARROW)}
+    assert {file.name for file in SCREENSHOTS.glob("*.svg")} == expected
