@@ -102,6 +102,8 @@ def _details(name: str, body: Body, walk: Walk) -> None:
     kind = body.get("removeType") or body.get("objtype") or body.get("renameType") or body.get("objectType") or ""
     if kind in CODE and name in {"DropStmt", "RenameStmt", "AlterObjectSchemaStmt", "AlterOwnerStmt"}:
         walk.commands.add("code")
+    if name == "RenameStmt" and kind == "OBJECT_ROLE":
+        walk.commands.add("role")
     if body.get("replace"):
         walk.commands.add("alter")
     for key in ("objects", "object"):

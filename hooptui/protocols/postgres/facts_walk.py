@@ -281,7 +281,7 @@ class Walk:
     def range_function(self, body: Body, scope: Scope) -> None:
         alias = body.get("alias", {})
         row = alias.get("aliasname", "")
-        columns = set(strings(alias.get("colnames")))
+        columns = set(strings(alias.get("colnames"))) | {"ordinality"}
         columns |= {column.get("colname", "") for _, column in items(body.get("coldeflist"))}
         for _, entry in items(body.get("functions")):
             for kind, call in items(entry.get("items")):

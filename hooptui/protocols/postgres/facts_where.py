@@ -29,6 +29,9 @@ _EVERY_ROW: Final = frozenset({"tableoid", "xmin", "xmax", "cmin", "cmax"})
 _MAX_PARTS: Final = 64
 """More OR parts than this are not compared with each other."""
 
+_CANCELLING: Final = frozenset((sign,) for sign in ("-", "/", "%", "#", *_NEGATED))
+"""Operators that give the same for every row when both operands are the same."""
+
 Columns = frozenset[tuple[str, ...]]
 
 
@@ -139,8 +142,8 @@ class _Bounds:
         return mine and not ({"whereClause", "havingClause", "limitCount", "groupClause"} & select.keys())
 
     def _columns(self, node: Any, nested: bool = False) -> Columns:
-        """The target's columns in an expression. Inside a subquery only names qualified by the target count; columns on both
-        sides of an arithmetic operator cancel out."""
+        """The target's columns in an expression. Inside a subquery only names qualified by the target count; equal
+        operands of a subtraction and the like cancel out."""
         found: set[tuple[str, ...]] = set()
         todo: list[tuple[Any, bool]] = [(node, nested)]
         while todo:
@@ -155,7 +158,7 @@ class _Bounds:
                     )
                     if own and names[-1] not in _EVERY_ROW:
                         found.add(names[-1:])
-                elif "A_Expr" in part and "lexpr" in part["A_Expr"] and _alike(part["A_Expr"]):
+                elif "A_Expr" in part and "lexpr" in part["A_Expr"] and _cancels(part["A_Expr"]):
                     continue
                 else:
                     nested = nested or "SubLink" in part
@@ -182,9 +185,9 @@ def _matches_all(pattern: Body) -> bool:
     return name == "A_Const" and not str(body.get("sval", {}).get("sval", "x")).strip("%") and "sval" in body
 
 
-def _alike(expr: Body) -> bool:
-    """Both operands have one shape when every constant and parameter is taken for the same."""
-    return same(_shape(expr.get("lexpr")), _shape(expr.get("rexpr")))
+def _cancels(expr: Body) -> bool:
+    """Both operands have one shape, when every constant and parameter is taken for the same, so that the row hardly matters."""
+    return strings(expr.get("name"))[-1:] in _CANCELLING and same(_shape(expr.get("lexpr")), _shape(expr.get("rexpr")))
 
 
 def _shape(node: Any) -> Any:
