@@ -137,6 +137,8 @@ def _check(walk: _Walk) -> None:
             findings.wrong(
                 f"{layout.recording(day, session)}: the journal has no seal for it; it was added, or the journal was cut off"
             )
+    # Read again: a session may have begun between the last reading and the walk that saw it begin.
+    markers = set(layout.markers())
     lost = {session: day for session, day in walk.opened.items() if (day, session) not in markers}
     walk.go_on()
     for session, day in lost.items():

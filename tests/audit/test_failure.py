@@ -62,11 +62,14 @@ class Faulty:
         self.left = 0
         self.code = errno.EIO
         self.only = only
+        self.calls = 0
         self._real = getattr(os, name)
         monkeypatch.setattr(os, name, self)
 
     def __call__(self, fd: int, *rest: object) -> object:
-        if self.left and self.only in os.readlink(f"/proc/self/fd/{fd}"):
+        meant = self.only in os.readlink(f"/proc/self/fd/{fd}")
+        self.calls += meant
+        if self.left and meant:
             self.left -= 1
             raise OSError(self.code, os.strerror(self.code))
         return self._real(fd, *rest)
@@ -172,9 +175,38 @@ async def test_a_recording_whose_sync_fails_is_sealed_by_what_was_meant_and_the_
         log.append(Event(NOW, "ab", SessionClosed(M("bye"), 0, 0, 0, 0)))
         assert "ab.jsonl: Input/output error (EIO)" in await ill(log)
         await well_again(log)
+    assert sync.calls == 1, "a second sync would succeed and mean nothing"
     report = verify(tmp_path)
     assert (report.status, report.recordings) == (0, 1)
     assert len(gaps(tmp_path)) == 1
+
+
+async def test_a_recording_that_could_be_written_by_half_only_is_cut_back_and_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.write
+    left = 3
+
+    def half(fd: int, data: memoryview) -> int:
+        nonlocal left
+        if left and "/recordings/" in os.readlink(f"/proc/self/fd/{fd}"):
+            left -= 1
+            real(fd, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(fd, data)
+
+    async with log_in(tmp_path) as log:
+        log.append(Event(NOW, "ab", opened()))
+        await log.durable()
+        monkeypatch.setattr(os, "write", half)
+        log.append(Event(NOW, "ab", Rows(1, ((M("whole"),),))))
+        assert "ab.jsonl: No space left on device (ENOSPC)" in await ill(log)
+        await well_again(log)
+        log.append(Event(NOW, "ab", SessionClosed(M("bye"), 0, 0, 0, 0)))
+    assert left == 0
+    lines = (tmp_path / "recordings" / DAY / "ab.jsonl").read_bytes().splitlines()
+    assert len(lines) == 3
+    assert verify(tmp_path).status == 0
 
 
 async def test_a_defect_in_the_writer_ends_recording_for_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -236,6 +236,34 @@ async def test_beyond_its_bound_the_log_takes_nothing_and_goes_on_later(
     assert verify(tmp_path).status == 0
 
 
+async def test_room_for_recorded_rows_comes_back(tmp_path: Path) -> None:
+    async with log_in(tmp_path, limits={"pending_bytes": 20_000}) as log:
+        log.append(Event(NOW, "ab", opened()))
+        async with asyncio.timeout(10):
+            for number in range(200):
+                while True:
+                    try:
+                        log.append(Event(NOW, "ab", Rows(number, ((M("y" * 1000),),))))
+                        break
+                    except CannotRecord:
+                        await asyncio.sleep(0.001)
+        log.append(Event(NOW, "ab", SessionClosed(M("bye"), 200, 0, 0, 0)))
+    assert len(recording(tmp_path, "ab")) == 202
+
+
+async def test_many_sessions_that_end_at_once_are_sealed_one_after_the_other_without_pause(tmp_path: Path) -> None:
+    async with log_in(tmp_path, limits={"sync_seconds": 0.5}) as log:
+        names = [f"{number:02x}" for number in range(80)]
+        for name in names:
+            log.append(Event(NOW, name, opened()))
+        await log.durable()
+        for name in names:
+            log.append(Event(NOW, name, SessionClosed(M("bye"), 0, 0, 0, 0)))
+        async with asyncio.timeout(3):
+            while list((tmp_path / "recordings" / "live").iterdir()):
+                await asyncio.sleep(0.01)
+
+
 async def test_a_disk_that_does_not_answer_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hold = threading.Event()
     real = os.fdatasync

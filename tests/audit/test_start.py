@@ -119,6 +119,12 @@ async def test_a_broken_link_between_segments_stops_the_start(tmp_path: Path) ->
         path = state / "journal" / name
         path.write_bytes(path.read_bytes()[:-10])
         assert "is empty or does not end with a whole line" in await refuses(state)
+        state = Path(shutil.copytree(tmp_path / "a", tmp_path / f"relinked-{number}"))
+        path = state / "journal" / name
+        first, newline, rest = path.read_bytes().partition(b"\n")
+        prev = json.loads(first)["prev"].encode()
+        path.write_bytes(first.replace(prev, prev[::-1]) + newline + rest)
+        assert f"{path}:1: record" in await refuses(state)
     await write(tmp_path / "a", [started()])
 
 
