@@ -86,9 +86,9 @@ BOT = Script(
     "bot",
     "psql",
     (
-        Step("SELECT count(*) FROM payments WHERE status = 'refunded'", 0.2),
-        Step(DROP, 1.0),
-        Step(EVERYTHING[0], 1.0),
+        Step("SELECT count(*) FROM payments WHERE status = 'refunded'", 0.1),
+        Step(DROP, 0.4),
+        Step(EVERYTHING[0], 0.5),
         Step("UPDATE customers SET note = 'reviewed' WHERE id = 17", 15.0),
         Step(EVERYTHING[1], 20.0),
     ),

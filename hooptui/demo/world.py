@@ -63,7 +63,7 @@ class World:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(tls.certificate, tls.key)
             self.issuer_ca = tls.ca
-            self.issuer = DemoIssuer(AUDIENCE, CLIENTS, tls=context, lifetime=3_600.0)
+            self.issuer = DemoIssuer(AUDIENCE, CLIENTS, tls=context, algorithm="ES256", lifetime=3_600.0)
             await stack.enter_async_context(self.issuer)
             self._trust = ssl.create_default_context(cafile=str(tls.ca))
             self._http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
@@ -91,7 +91,7 @@ class World:
             return json.dumps(str(value))
 
         return f"""\
-name: demo
+name: shop
 state_dir: {text(self.state_dir)}
 listen: {{postgres: {text(listen)}}}
 operator: {{name: {OPERATOR}, groups: [dba, oncall]}}
