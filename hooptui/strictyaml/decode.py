@@ -266,7 +266,7 @@ class _Decoder:
             return Path(value) if hint is Path else value
         if origin is Literal or (isinstance(hint, type) and issubclass(hint, Enum)):
             known = {one: one for one in arguments} if origin is Literal else {one.value: one for one in hint}
-            if value in known and type(value) in {type(one) for one in known}:
+            if isinstance(value, str | int) and value in known and type(value) in {type(one) for one in known}:
                 return known[value]
             near = nearest(value, [one for one in known if isinstance(one, str)]) if isinstance(value, str) else ""
             return self.bad(

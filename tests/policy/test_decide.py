@@ -134,6 +134,13 @@ class TestDeny:
         assert ask(rules, facts("delete"), in_transaction=True).rules == ("x",)
         assert ask(rules, facts("delete")).effect is Effect.ALLOW
 
+    def test_case_is_ignored(self) -> None:
+        rules = policy(
+            "rules: [{id: a, effect: allow, when: {resource: {protocol: postgres}}},"
+            " {id: d, effect: deny, when: {postgres: {relations: [Secret.t], commands: [select]}}}]"
+        )
+        assert ask(rules, facts("select", reads="SECRET.T")).rules == ("d",)
+
     def test_all_that_are_met_are_named(self) -> None:
         rules = policy(
             "rules: [{id: b, effect: deny, when: {postgres: {commands: [drop]}}, reason: two},"
@@ -392,6 +399,13 @@ class TestCache:
             )
             assert answer.effect is Effect.ALLOW
             assert len(judge._views) <= 8 and len(judge._shared) <= 8
+            assert sum(len(view.cache) for view in judge._shared.values()) <= 16
+
+    def test_decisions_are_bounded_within_one_view(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(decide, "MAX_DECISIONS", 16)
+        judge = PolicyJudge(BASE)
+        for number in range(100):
+            assert ask(judge, facts("select", reads=f"r{number}")).effect is Effect.ALLOW
             assert sum(len(view.cache) for view in judge._shared.values()) <= 16
 
     def test_large_facts_are_not_kept(self) -> None:

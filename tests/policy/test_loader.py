@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hooptui.core.model import Kind, MaskAction, Risk, Scope
 from hooptui.policy.loader import MAX_FILES, PolicyError, load, parse
@@ -119,6 +126,10 @@ RULES = [
      "a.yaml:2: rules[0] r.when.postgres.commands: found call beside reads, expected it in an allow of its own: "
      "which relations call touches cannot be seen"),
     ("- {id: r, effect: allow, when: {postgres: {commands: [select, call], reads: [t], functions: [f]}}}", None),
+    ("- {id: 7, effect: deny, when: {}}",
+     "a.yaml:2: rules[0].id: found the number 7, expected text (in quotes where it looks like something else)"),
+    ("- {id: {a: [1]}, effect: deny, when: {}}",
+     "a.yaml:2: rules[0].id: found a mapping, expected text (in quotes where it looks like something else)"),
     ("- 7", "a.yaml:2: rules[0]: found the number 7, expected a mapping"),
 ]  # fmt: skip
 
@@ -269,3 +280,38 @@ class TestVersion:
 def test_the_error_is_all_lines() -> None:
     error = PolicyError(("a", "b"))
     assert str(error) == "a\nb"
+
+
+SHIPPED = Path(__file__).resolve().parents[2] / "policies"
+TREES = [yaml.safe_load(path.read_text()) for path in sorted(SHIPPED.glob("*.yaml"))]
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["deny", "prod", "select", "1h"]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["id", "when", "by", "x"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+def places(tree: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path to every value."""
+    yield here
+    for key in range(len(tree)) if isinstance(tree, list) else tree if isinstance(tree, dict) else ():
+        yield from places(tree[key], (*here, key))
+
+
+@given(st.sampled_from(TREES), st.data())
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_whatever_stands_where_it_should_not_is_a_problem_with_a_place(tree: Any, data: st.DataObject) -> None:
+    broken = {"": copy.deepcopy(tree)}
+    *way, last = ("", *data.draw(st.sampled_from(list(places(tree)))))
+    inner: Any = broken
+    for key in way:
+        inner = inner[key]
+    inner[last] = data.draw(junk)
+    try:
+        parse([("x.yaml", yaml.safe_dump(broken[""]).encode())])
+    except PolicyError as wrong:
+        for problem in wrong.problems:
+            assert re.match(r"x\.yaml:[0-9]+: .*found .*, expected ", problem)
+            assert problem.isprintable()
