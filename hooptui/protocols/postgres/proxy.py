@@ -274,6 +274,7 @@ class PostgresGate:
         finally:
             self._keys.take_back(key)
             relay.finish("the gateway closed the session")
+            await relay.closed()
 
     def _release(self, place: _Place) -> None:
         if place.retired and not place.sessions:

@@ -42,7 +42,7 @@ class Sources(Protocol):
 
 
 class Relay:
-    """One session's two directions. `over` is done when both connections are gone."""
+    """One session's two directions."""
 
     def __init__(
         self,
@@ -61,7 +61,8 @@ class Relay:
         self.requests = Requests(session, self.pipeline, settings, self._tell, self._go_on)
         self.answers = Answers(session, self.pipeline, settings)
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Why it ended."""
+        """Why it ended; done when the client is gone."""
+        self._gone = asyncio.Event()
         self.frozen = False
         """The session is being ended: nothing moves in either direction any more."""
         self.client: asyncio.Transport | None = None
@@ -315,8 +316,18 @@ class Relay:
             if last:
                 self.client.write(last)
             self.client.close()
+        if self._end_timer is None and (self.client is not None or self.server is not None):
             self._end_timer = asyncio.get_running_loop().call_later(LAST_WORDS, self._cut)
         self._ended()
+
+    async def closed(self) -> None:
+        """Wait until both connections are gone; a caller that is cancelled meanwhile cuts them first."""
+        try:
+            await self._gone.wait()
+        except asyncio.CancelledError:
+            self._cut()
+            await self._gone.wait()
+            raise
 
     def _cut(self) -> None:
         for transport in (self.client, self.server):
@@ -339,7 +350,7 @@ class Relay:
         self._ended()
 
     def _ended(self) -> None:
-        """Whether there is anything left to do is the proxy's to see: it waits for `left` and for both connections."""
+        """One of the two connections is gone, or both are."""
         if self.client is None:
             self._stop_watching()
             if not self.over.done():
@@ -347,7 +358,9 @@ class Relay:
         if self.server is None:
             self._server_idle.set()
             self._give_up()
-            if self._end_timer is not None and self.client is None:
+        if self.client is None and self.server is None:
+            self._gone.set()
+            if self._end_timer is not None:
                 self._end_timer.cancel()
 
     def _give_up(self) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 from hooptui.core.events import Output
+from hooptui.core.gate import CannotRecord
 from hooptui.core.model import Column
 from hooptui.core.session import Session
 from hooptui.protocols.postgres import codec, reports, rows
@@ -290,8 +291,7 @@ class Answers:
         head, skipped = pipeline.failed(changed_nothing=code[:2] in _LEAVES_NAMES_ALONE)
         self._layout = self._copy = None
         if head.refusal is not None and code == UNDEFINED_CURSOR:
-            self._record("error", reports.words(codec.error_fields(head.refusal), self._settings), None)
-            self.shown.append(head.refusal)
+            self._refused(head.refusal)
         else:
             # An error in the gateway's own question is the error of what it was asked for.
             victim = head.running or next(
@@ -309,6 +309,15 @@ class Answers:
                 one.inquiry.done = pipeline.skipping
             if one is not head and one.running is not None:
                 one.running.finish("skipped after an error")
+
+    def _refused(self, error: bytes) -> None:
+        """Show a refusal in the place of the server's complaint about its stand-in."""
+        try:
+            self._record("error", reports.words(codec.error_fields(error), self._settings), None)
+        except CannotRecord:
+            # That very failure may be what is refused for. Nothing ran, and the words are the gateway's own.
+            pass
+        self.shown.append(error)
 
     def _notice(self, raw: bytes) -> None:
         fields = codec.error_fields(raw)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -23,8 +25,10 @@ from hooptui.core.secret import Secret
 from hooptui.core.session import Session
 from hooptui.credentials import certificates
 from hooptui.masking.masker import make_masker
+from hooptui.protocols.postgres import build, codec
 from hooptui.protocols.postgres.proxy import Limits, PostgresGate, PostgresTarget
 from hooptui.protocols.postgres.upstream import SslMode, Upstream
+from hooptui.protocols.postgres.wire import Framer
 from tests.core.world import BOT, DBA, Book, Says, allow, deny, hold, house, vote
 from tests.postgres_server import PostgresServer
 
@@ -181,7 +185,79 @@ def open_gate(
         yield Gatehouse(gate, door, book, judge, port, made.ca, server, loop, unhandled)
         assert [context.get("message") for context in unhandled] == []
     finally:
-        asyncio.run_coroutine_threadsafe(gate.close(), loop).result(20)
+        asyncio.run_coroutine_threadsafe(_close(gate), loop).result(20)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+async def _close(gate: PostgresGate) -> None:
+    await gate.close()
+    # uvloop closes what lies under a TLS transport one turn after it has said that the connection is lost.
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+class Raw:
+    """A client that says exactly what it is told, over TLS."""
+
+    def __init__(self, gatehouse: Gatehouse, database: str = "orders", *, minor: int = 0, token: str = TOKEN) -> None:
+        context = ssl.create_default_context(cafile=gatehouse.ca)
+        plain = socket.create_connection(("127.0.0.1", gatehouse.port), timeout=10)
+        plain.sendall(build.SSL_REQUEST)
+        assert plain.recv(1) == b"S"
+        self.socket = context.wrap_socket(plain, server_hostname="127.0.0.1")
+        self._framer = Framer(1 << 30)
+        self._frames: list[bytes] = []
+        self.pid, self.key = 0, b""
+        self.send(build.startup([("user", "bot"), ("database", database)], minor=minor))
+        assert self.read()[:1] == b"R"
+        self.send(build.password(token))
+        self.greeting = self.until(b"ZE")
+        for raw in self.greeting:
+            if raw[:1] == b"K":
+                found = codec.backend_key(raw)
+                self.pid, self.key = found.pid, found.key
+
+    def send(self, *messages: bytes) -> None:
+        self.socket.sendall(b"".join(messages))
+
+    def read(self) -> bytes:
+        """The next message; empty at the end."""
+        while not self._frames:
+            data = self.socket.recv(65536)
+            if not data:
+                return b""
+            self._frames += [raw for _, raw in self._framer.feed(data)]
+        return self._frames.pop(0)
+
+    def until(self, kinds: bytes = b"Z") -> list[bytes]:
+        """Messages up to the first one of these types, or to the end."""
+        read: list[bytes] = []
+        while raw := self.read():
+            read.append(raw)
+            if raw[:1] in kinds:
+                break
+        return read
+
+    def ask(self, *messages: bytes) -> list[bytes]:
+        self.send(*messages)
+        return self.until()
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+def kinds(messages: list[bytes]) -> str:
+    """The messages' type bytes."""
+    return b"".join(raw[:1] for raw in messages).decode()
+
+
+def errors(messages: list[bytes]) -> list[tuple[str, str]]:
+    """SQLSTATE and text of the errors among them."""
+    found = [codec.error_fields(raw) for raw in messages if raw[:1] == b"E"]
+    return [(fields["C"].decode(), fields["M"].decode()) for fields in found]
+
+
+def rows(messages: list[bytes]) -> list[list[bytes | None]]:
+    return [codec.data_row(raw) for raw in messages if raw[:1] == b"D"]
