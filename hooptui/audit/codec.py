@@ -130,5 +130,10 @@ def own_alert(at: float, code: str, text: str, session: str = "") -> Event:
     return Event(at, session, Alert(code, Masked(text)))
 
 
+def beginning(text: Masked, length: int) -> Masked:
+    """The first characters of what is masked are masked too: a mask never depends on what follows it."""
+    return Masked(text[:length])
+
+
 def _short(text: str) -> str:
     return ascii(text if len(text) <= 40 else text[:40] + "…")

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from hooptui.audit.chain import ABSENT, Chain, Record, genesis, line_hash, parse
 from hooptui.audit.codec import MAX_LINE, Unreadable, decode_event, own_alert
-from hooptui.audit.files import JournalError as JournalError
-from hooptui.audit.files import Layout, pieces, sync_directory, sync_file, write_all
+from hooptui.audit.files import JournalError, Layout, pieces, sync_directory, sync_file, write_all
 from hooptui.core.desk import JournalLine
 from hooptui.core.events import TornTail
 

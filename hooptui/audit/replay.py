@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from hooptui.audit.codec import MAX_LINE, Unreadable, decode_event
+from hooptui.audit.codec import MAX_LINE, Unreadable, beginning, decode_event
 from hooptui.audit.files import Layout, Piece, locked, pieces, session_name
 from hooptui.audit.plain import plain as plain
 from hooptui.core.desk import RecordingView
@@ -164,7 +164,7 @@ def index(state: Path, session: str, known: Index | None = None) -> Index:
             case Asked() as asked if len(marks) >= _MARKS and asked.operation not in marks:
                 complete = False
             case Asked() as asked:
-                text = Masked(asked.text[:_TEXT])
+                text = beginning(asked.text, _TEXT)
                 writes = not READ_ONLY.issuperset(asked.commands)
                 marks[asked.operation] = Mark(asked.operation, piece.start, event.at, text, writes)
             case Held(operation=number) | Decided(operation=number, effect="deny"):

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from hooptui.audit import writer
-from hooptui.audit.journal import JournalError, tail
+from hooptui.audit.files import JournalError
+from hooptui.audit.journal import tail
 from hooptui.audit.log import AuditLog, LogHealth
 from hooptui.audit.verify import verify
 from hooptui.core.clock import ManualClock

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from hooptui.audit.journal import JournalError, tail
+from hooptui.audit.files import JournalError
+from hooptui.audit.journal import tail
 from hooptui.audit.log import AuditLog
 from hooptui.audit.verify import verify
 from hooptui.core.clock import ManualClock
