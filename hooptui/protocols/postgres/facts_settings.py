@@ -32,6 +32,9 @@ HARMLESS: Final = frozenset(
 ROLES: Final = frozenset({"role", "session_authorization"})
 """Settings that change who the session is."""
 
+ANY_SETTING: Final = frozenset({"set", "set_role"})
+"""The commands of setting something that the text does not name."""
+
 _ON: Final = frozenset({"on", "true", "yes", "1", "t", "y", "tr", "tru", "ye"})
 _SCHEMAS: Final = frozenset({"", "public", "pg_catalog", "pg_temp", "information_schema", "$user"})
 

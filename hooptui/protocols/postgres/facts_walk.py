@@ -203,6 +203,9 @@ class Walk:
 
     def update(self, body: Body, scope: Scope) -> tuple[frozenset[str], Scope]:
         self.commands.add("update")
+        target = body["relation"]
+        if target.get("relname") == "pg_settings" and target.get("schemaname", "pg_catalog") == "pg_catalog":
+            self.commands.update(facts_settings.ANY_SETTING)  # a rule of this view makes the update a SET
         return self._change(body, scope)
 
     def delete(self, body: Body, scope: Scope) -> tuple[frozenset[str], Scope]:

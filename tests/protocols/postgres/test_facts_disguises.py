@@ -209,6 +209,11 @@ SELECT set_config(name, 'x', false) FROM evil.pg_settings WHERE name = 'timezone
 SELECT pg_catalog.set_config('role', 'postgres', true) ⇒ select set_role
 SELECT * FROM set_config('role'::text, 'postgres', true) ⇒ select set_role
 SELECT evil.set_config('search_path', '', false) ⇒ call select
+UPDATE pg_settings SET setting = 'off' WHERE name = 'standard_conforming_strings' ⇒ set set_role update ; pg_settings
+UPDATE pg_catalog.pg_settings SET setting = 'postgres' WHERE name = 'role' ⇒ set set_role update ; pg_catalog.pg_settings
+SELECT x.pg_sleep FROM generate_series(1, 2) x, (SELECT x.pg_sleep FROM generate_series(1, 2) x(pg_sleep)) y ⇒ call select
+CREATE FUNCTION f() RETURNS int BEGIN ATOMIC DROP TABLE t; END ⇒ code create drop
+CREATE FUNCTION f() RETURNS int BEGIN ATOMIC COPY t TO PROGRAM 'x'; END ⇒ unknown
 SELECT pg_terminate_backend(1) ⇒ call select
 SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_stat_activity ⇒ call select
 SELECT "pg_sleep"(1) ⇒ call select
