@@ -8,6 +8,7 @@ catalogue says of a result's columns.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final, TypeAlias
 
 from hooptui.core.events import Output
@@ -312,11 +313,9 @@ class Answers:
 
     def _refused(self, error: bytes) -> None:
         """Show a refusal in the place of the server's complaint about its stand-in."""
-        try:
+        # That it cannot be recorded may be the very reason. Nothing ran, and the words are the gateway's own.
+        with suppress(CannotRecord):
             self._record("error", reports.words(codec.error_fields(error), self._settings), None)
-        except CannotRecord:
-            # That very failure may be what is refused for. Nothing ran, and the words are the gateway's own.
-            pass
         self.shown.append(error)
 
     def _notice(self, raw: bytes) -> None:

@@ -13,9 +13,8 @@ from pathlib import Path
 import asyncpg
 import psycopg
 import pytest
-from psycopg import sql
 
-from hooptui.core.events import Asked, Decided, Finished, Omitted, Output, Rows
+from hooptui.core.events import Asked, Decided, Finished, Omitted, Rows
 from tests.postgres_server import PostgresServer
 from tests.protocols.postgres.gatehouse import TOKEN, Gatehouse, open_gate
 
@@ -79,7 +78,7 @@ def test_psql_is_held_told_approved_and_served(house: Gatehouse) -> None:
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     approval = house.held()
-    house.until(lambda: any("held" == session.state for session in house.door.sessions))
+    house.until(lambda: any(session.state == "held" for session in house.door.sessions))
     time.sleep(0.5)
     house.vote(True)
     out, err = process.communicate(timeout=20)

@@ -165,7 +165,7 @@ def test_function_calls_and_unknown_types(house: Gatehouse, raw: Raw) -> None:
     assert kinds(answer) == "EZ"
     assert errors(answer)[0][0] == "42501"
     raw.send(build.message(b"~"))
-    (said,) = [e for e in errors(raw.until(b""))]
+    (said,) = errors(raw.until(b""))
     assert said[0] == "08P01"
 
 
