@@ -20,6 +20,7 @@ import uvloop
 
 from hooptui.credentials import certificates
 from hooptui.protocols.postgres import build, codec
+from hooptui.protocols.postgres.dialogue import Dialogue
 from hooptui.protocols.postgres.packets import Startup, packet
 from hooptui.protocols.postgres.startup import CancelAsked, ClientHello, Greeted, Unwelcome, greet
 from tests.postgres_server import PostgresServer
@@ -372,7 +373,8 @@ def test_bad_credentials_get_a_native_error(run, tls, message, sqlstate):
         client.send(message)
         return client.error()
 
-    _, error = play(run, tls, steps)
+    refused, error = play(run, tls, steps)
+    assert isinstance(refused, Unwelcome) and refused.code == ("no-credential" if sqlstate == b"28P01" else "protocol")
     assert error["C"] == sqlstate and error["V"] == b"FATAL"
 
 
@@ -557,6 +559,67 @@ def test_a_client_lost_before_the_hand_over_is_reported_to_the_relay(run, tls):
             assert relay.calls == ["made", "lost"]
 
     run(scenario())
+
+
+class Wire(asyncio.Transport):
+    """A transport that does nothing but keep what is asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+
+    def __getattribute__(self, name: str):
+        if name in ("pause_reading", "resume_reading", "abort", "close"):
+            return lambda: self.calls.append(name)
+        if name == "is_closing":
+            return lambda: False
+        if name == "set_protocol":
+            return lambda protocol: self.calls.append(name)
+        return super().__getattribute__(name)
+
+
+async def test_reading_is_on_only_while_somebody_waits():
+    dialogue, wire = Dialogue(), Wire()
+    dialogue.connection_made(wire)
+    assert wire.calls == ["pause_reading"]
+    reading = asyncio.create_task(dialogue.read(3))
+    await asyncio.sleep(0)
+    assert wire.calls[1:] == ["resume_reading"]
+    dialogue.data_received(b"ab")
+    assert wire.calls[2:] == ["pause_reading"]
+    await asyncio.sleep(0)
+    assert wire.calls[3:] == ["resume_reading"]
+    dialogue.data_received(b"cd")
+    assert await reading == b"abc"
+    assert wire.calls[4:] == ["pause_reading"]
+
+
+async def test_what_the_loop_had_queued_for_the_handshake_reaches_the_successor():
+    class Late(Relay):
+        def pause_writing(self) -> None:
+            self.calls.append("pause_writing")
+
+    dialogue, wire, relay = Dialogue(), Wire(), Late()
+    dialogue.connection_made(wire)
+    dialogue.data_received(b"early ")
+    dialogue.pause_writing()
+    dialogue.hand_over(relay)
+    assert relay.calls == ["made", "pause_writing"] and bytes(relay.seen) == b"early "
+    assert wire.calls == ["pause_reading", "set_protocol", "resume_reading"]
+    dialogue.data_received(b"late")
+    dialogue.connection_lost(None)
+    assert bytes(relay.seen) == b"early late" and relay.calls[2:] == ["lost"]
+    with pytest.raises(RuntimeError):
+        dialogue.hand_over(relay)
+
+
+async def test_an_abandoned_dialogue_drops_the_transport_it_gets_late():
+    dialogue, wire = Dialogue(), Wire()
+    dialogue.abort()
+    dialogue.connection_made(wire)
+    assert "abort" in wire.calls
+    dialogue.data_received(b"x" * 1000)
+    assert not dialogue._buffer
 
 
 def test_a_cancelled_greeting_closes_its_socket(run, tls):
