@@ -130,12 +130,12 @@ def test_killed_in_the_middle_the_journal_verifies_and_nothing_runs_on(
 class Terminal:
     """The demo on a pseudo-terminal of 36 by 120."""
 
-    def __init__(self, environment: dict[str, str], directory: Path) -> None:
+    def __init__(self, environment: dict[str, str], *arguments: str) -> None:
         self.screen = pyte.Screen(120, 36)
         self._stream = pyte.ByteStream(self.screen)
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
-            os.execve(DEMO[0], [*DEMO, "--dir", str(directory)], environment)
+            os.execve(DEMO[0], [*DEMO, *arguments], environment)
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
 
     def shows(self, text: str, seconds: float) -> bool:
@@ -166,9 +166,18 @@ class Terminal:
             os.waitpid(self.pid, 0)
         except (ProcessLookupError, ChildProcessError):
             pass
-        os.close(self._fd)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the terminal, as a lost connection does."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
     def _read(self) -> bool:
+        if self._fd < 0:
+            time.sleep(0.05)
+            return True
         if not select.select([self._fd], [], [], 0.1)[0]:
             return True
         try:
@@ -180,7 +189,7 @@ class Terminal:
 
 
 def test_on_a_terminal_something_waits_for_approval_at_once(temporary: dict[str, str], tmp_path: Path) -> None:
-    terminal = Terminal(temporary, tmp_path / "kept")
+    terminal = Terminal(temporary, "--dir", str(tmp_path / "kept"))
     try:
         started = time.monotonic()
         # Ten seconds are promised to a person; a machine that runs a test suite may take longer.
@@ -201,6 +210,21 @@ def test_on_a_terminal_something_waits_for_approval_at_once(temporary: dict[str,
     finally:
         terminal.close()
     assert gone(temporary["TMPDIR"]) and gone(str(tmp_path))
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "hang-up"])
+def test_told_to_go_it_puts_everything_away(temporary: dict[str, str], how: str) -> None:
+    terminal = Terminal(temporary)
+    try:
+        assert terminal.shows("held #1", 40), "\n".join(terminal.screen.display)
+        if how == "SIGTERM":
+            os.kill(terminal.pid, signal.SIGTERM)
+        else:
+            terminal.hang_up()
+        assert terminal.status(20) is not None
+    finally:
+        terminal.close()
+    assert gone(temporary["TMPDIR"])
 
 
 def test_without_a_terminal_it_says_what_to_do(temporary: dict[str, str]) -> None:
