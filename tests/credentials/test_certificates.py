@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import socket
@@ -235,6 +236,20 @@ def test_two_processes_that_start_at_once_agree(home):
         process.join()
     assert [process.exitcode for process in both] == [0, 0]
     assert not ensure(home, [], now=NOW).made
+
+
+def test_a_start_waits_for_another_one_in_the_same_place(home):
+    ensure(home, [], now=NOW)
+    held = os.open(home, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    second = threading.Thread(target=ensure, args=(home, ["new.example"]), kwargs={"now": NOW})
+    serial = leaf(home).serial_number
+    second.start()
+    second.join(0.2)
+    assert second.is_alive() and leaf(home).serial_number == serial
+    os.close(held)
+    second.join()
+    assert leaf(home).serial_number != serial
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(home, monkeypatch):

@@ -421,6 +421,20 @@ def test_side_connections_say_what_they_are(run, postgres, upstream):
     run(scenario())
 
 
+def test_side_connections_resolve_nothing_that_a_user_made(run, upstream):
+    async def settings(connection) -> list[str]:
+        names = ("search_path", "statement_timeout", "lock_timeout")
+        return [(await (await connection.execute(f"SHOW {name}")).fetchone())[0] for name in names]
+
+    async def scenario():
+        async with opened(upstream) as catalogue:
+            await catalogue.explain("SELECT 1", "public")
+            for link in (catalogue._reading, catalogue._acting):
+                assert await link.run(settings) == ['""', "2s", "500ms"]
+
+    run(scenario())
+
+
 def test_a_cancelled_question_leaves_a_usable_connection(run, postgres, upstream):
     asked = key(postgres, "customers", "ssn")
 
