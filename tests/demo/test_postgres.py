@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -58,13 +60,14 @@ def until(condition: object, seconds: float = 10.0) -> bool:
 
 
 @pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where servers put their data: a directory that `nobody` can reach, watched for what is left."""
     directory = Path(tempfile.mkdtemp(prefix="hooptui-test-"))
     directory.chmod(0o755)
     monkeypatch.setattr(tempfile, "tempdir", str(directory))
     monkeypatch.setenv("TMPDIR", str(directory))
-    return directory
+    yield directory
+    shutil.rmtree(directory)
 
 
 async def test_up_over_tls_with_passwords_only_and_gone_afterwards(tmp_path: Path, temporary: Path) -> None:
