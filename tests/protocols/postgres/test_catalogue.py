@@ -430,7 +430,7 @@ def test_side_connections_resolve_nothing_that_a_user_made(run, upstream):
         async with opened(upstream) as catalogue:
             await catalogue.explain("SELECT 1", "public")
             for link in (catalogue._reading, catalogue._acting):
-                assert await link.run(settings) == ['""', "2s", "500ms"]
+                assert await link.run(settings) == ["", "2s", "500ms"]
 
     run(scenario())
 
