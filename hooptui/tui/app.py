@@ -80,6 +80,7 @@ class HooptuiApp(App[str], inherit_bindings=False):
         if self.no_color:
             # NO_COLOR asks for none at all; Textual's own answer is shades of grey.
             self._filters = [one for one in self._filters if not isinstance(one, Monochrome)] + [NoColor()]
+        self.animation_level = "none"
         self.register_theme(theme.THEME)
         self.theme = "hooptui"
 

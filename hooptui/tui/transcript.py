@@ -74,6 +74,7 @@ class Table:
     """A result whose rows are coming in."""
 
     columns: tuple[str, ...] = ()
+    """As they came; cleaned where they are drawn."""
     widths: tuple[int, ...] = ()
     """Settled by the header and the first rows; empty before."""
     shown: int = 0
@@ -92,6 +93,8 @@ class Memo:
         return self.tables.get(operation, Table())
 
     def put(self, operation: int, table: Table | None) -> Memo:
+        if table is None and operation not in self.tables:
+            return self
         tables = {number: one for number, one in self.tables.items() if number != operation}
         if table is not None:
             tables[operation] = table
@@ -109,7 +112,7 @@ def render(event: Event, memo: Memo) -> tuple[tuple[Line, ...], Memo]:
         case Header():
             return (), memo.put(
                 body.operation,
-                replace(memo.table(body.operation), columns=tuple(clean(one, 80) for one in body.columns)),
+                replace(memo.table(body.operation), columns=body.columns),
             )
         case Rows():
             return _rows(event, body, memo)
@@ -147,9 +150,11 @@ def skim(event: Event, memo: Memo) -> tuple[int, Memo]:
         case Rows(operation=operation, rows=rows):
             table = memo.table(operation)
             return len(rows), memo.put(operation, replace(table, shown=max(table.shown, 1)))
-        case Header() | Omitted() | Finished():
+        case Header() | Omitted():
             lines, after = render(event, memo)
             return len(lines), after
+        case Finished(operation=operation):
+            return 1, memo.put(operation, None)
         case Asked(text=text, parameters=parameters):
             return min(text.count("\n"), _LINES) + 1 + bool(parameters), memo
         case Decided(effect="allow", why="policy"):
@@ -217,9 +222,11 @@ def _rows(event: Event, body: Rows, memo: Memo) -> tuple[tuple[Line, ...], Memo]
     shown = body.rows[:room]
     texts = [["NULL" if cell is None else clean(cell, 200) for cell in row[:_COLUMNS]] for row in shown]
     first = not table.widths and bool(shown)
-    if first:
-        heads = table.columns or tuple(f"column {n}" for n in range(1, len(texts[0]) + 1))
-        widths = [min(CELL, max(1, width(head))) for head in heads[:_COLUMNS]]
+    if shown:
+        named = tuple(clean(one, 80) for one in table.columns[:_COLUMNS])
+        heads = named or tuple(f"column {n}" for n in range(1, len(texts[0]) + 1))
+        # Rows come in pieces: a column grows with what a later piece brings, since a misaligned line beats a cut value.
+        widths = list(table.widths) or [min(CELL, max(1, width(head))) for head in heads]
         for row in texts:
             for index, cell in enumerate(row[: len(widths)]):
                 widths[index] = min(CELL, max(widths[index], width(cell)))
@@ -274,7 +281,8 @@ def _finished(event: Event, body: Finished, memo: Memo) -> tuple[tuple[Line, ...
         lines.append(Line(((rows, "faint"), *hidden, (took, "faint"))))
         return tuple(lines), after
     if table.columns and body.rows == 0:
-        heads = tuple(fit(one, min(CELL, width(one))) for one in table.columns[:_COLUMNS])
+        names = [clean(one, 80) for one in table.columns[:_COLUMNS]]
+        heads = tuple(fit(one, min(CELL, width(one))) for one in names)
         lines.append(
             Line(_cells(heads, tuple(width(one) for one in heads), head=True), "◀", "reply", event.at, fixed=True)
         )

@@ -11,7 +11,8 @@ from textual.pilot import Pilot
 from hooptui.core.clock import ManualClock
 from hooptui.tui.app import HooptuiApp
 from hooptui.tui.screens.modal import Modal
-from tests.ui.scenes import NOW, SceneDesk
+from tests.ui.desk import SceneDesk
+from tests.ui.scenes import NOW
 
 WIDE, NARROW = (120, 36), (80, 24)
 

@@ -15,7 +15,8 @@ from hooptui.tui.screens.kill import KillScreen
 from hooptui.tui.screens.quit import QuitScreen
 from hooptui.tui.screens.review import ReviewScreen
 from tests.ui import picture
-from tests.ui.scenes import HELD, HELD_19, NOW, busy, hold, review_of
+from tests.ui.desk import review_of
+from tests.ui.scenes import HELD, HELD_19, NOW, busy, hold
 from tests.ui.stage import Stage, stage
 
 

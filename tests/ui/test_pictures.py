@@ -16,7 +16,8 @@ from hooptui.core.desk import ListenerView, Outcome, VerifyView
 from hooptui.core.events import Alert, Asked, Decided, Event, Finished, Header, Rows
 from hooptui.core.gate import Masked
 from tests.ui import picture
-from tests.ui.scenes import HELD, HELD_19, NOW, SceneDesk, busy, empty, ev, hold, session
+from tests.ui.desk import SceneDesk
+from tests.ui.scenes import HELD, HELD_19, NOW, busy, empty, ev, hold, session
 from tests.ui.stage import NARROW, WIDE, Stage, stage
 
 SCREENSHOTS = Path(__file__).parent.parent.parent / "screenshots"

@@ -151,7 +151,13 @@ class Lines(ScrollView, can_focus=True):
         self.at = max(0, min(self.at, self.count() - 1))
         size = Size(self.cells, self.count())
         if size != self.virtual_size:
-            self.virtual_size = size
+            scrolls = self.show_vertical_scrollbar and size.height > self.size.height
+            if scrolls and size.width == self.virtual_size.width:
+                # Only the number of lines changed and the bar stays: that moves the bar, and is no reason to lay the screen out anew.
+                self.set_reactive(Lines.virtual_size, size)
+                self._scroll_update(size)
+            else:
+                self.virtual_size = size
         top = self.scroll_offset.y
         for y in range(top, top + self.size.height):
             now = self._look(y)
