@@ -159,7 +159,9 @@ def _ensure_ca(directory: Path, moment: datetime) -> None:
     path, key_path = directory / "ca.crt", directory / "ca.key"
     if not path.exists():
         if (directory / "server.crt").exists():
-            raise CertificateTrouble(f"{path}: missing beside a server.crt it has signed; bring it back, or move {directory} away")
+            raise CertificateTrouble(
+                f"{path}: missing beside a server.crt it has signed; bring it back, or move {directory} away"
+            )
         # A ca.key alone was left by a crash between the two writes; nothing was ever signed with it.
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name(
