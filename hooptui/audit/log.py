@@ -255,7 +255,8 @@ class AuditLog:
             else:
                 future.set_result(None)
         if changed and self._on_health is not None:
-            self._on_health(self.health)
+            # As it was when it changed: it may have changed again before the loop came here.
+            self._on_health(LogHealth(not error, self._shared.durable_seq, error))
         if self._on_sealed is not None:
             for event in sealed:
                 self._on_sealed(event)
