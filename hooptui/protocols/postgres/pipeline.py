@@ -90,6 +90,8 @@ class Expected:
     """The gateway's own request: the client must not see the answer."""
     refusal: bytes | None = None
     """A stand-in for a refused request: the server's complaint is replaced by this ErrorResponse."""
+    number: int = 0
+    """The operation that was refused, when one was."""
     running: Running | None = None
     """The operation whose answer this is."""
     prepared: Prepared | None = None

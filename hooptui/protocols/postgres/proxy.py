@@ -261,7 +261,7 @@ class PostgresGate:
             trouble=trouble,
         )
         channel = PostgresChannel(relay, target.upstream, connected, place.catalogue, session.house.clock, trouble)
-        key = self._keys.give(host, channel, minor=client.minor)
+        key = self._keys.give(host, channel, pid=connected.pid, minor=client.minor)
         try:
             client.transport.write(_welcome(session, connected, client.minor, key.pid, key.key))
             connected.hand_over(ServerSide(relay))

@@ -29,16 +29,13 @@ def stand_in(number: int, token: str) -> bytes:
 
 def refused(refusal: Refused) -> bytes:
     """A recoverable error: the session goes on, a transaction block is aborted as by any error."""
+    words = ": ".join(part for part in (refusal.rule, refusal.detail) if part)
     if refusal.why is Why.WITHDRAWN:
-        rule = f"It was held by rule {refusal.rule}." if refusal.rule else ""
-        return build.error(
-            QUERY_CANCELED,
-            "canceling statement due to user request",
-            detail=_sentences(rule, refusal.detail),
-        )
+        detail = f"It was held by rule {words}" if refusal.rule else refusal.detail
+        return build.error(QUERY_CANCELED, "canceling statement due to user request", detail=detail)
     code = ADMIN_SHUTDOWN if refusal.why is Why.KILLED else INSUFFICIENT_PRIVILEGE
-    rule = f"Rule {refusal.rule} decided." if refusal.rule else ""
-    return build.error(code, refusal.message, detail=_sentences(rule, refusal.detail), hint=refusal.hint)
+    detail = f"Rule {words}" if refusal.rule else refusal.detail
+    return build.error(code, refusal.message, detail=detail, hint=refusal.hint)
 
 
 def held(approval: Approval, remaining: float) -> bytes:
@@ -93,7 +90,3 @@ def copy_unreadable(reason: str) -> bytes:
         f"hooptui cannot mask this COPY: {reason}",
         hint="Send the COPY alone, in text or csv format, or use SELECT.",
     )
-
-
-def _sentences(*parts: str) -> str:
-    return " ".join(part for part in parts if part)

@@ -279,14 +279,14 @@ class Requests:
     def _refuse(self, ask: Ask, refused: Refused) -> None:
         if self._over or (self._pipeline.skipping and not ask.simple):
             return
-        self._stand_in(replies.refused(refused), simple=ask.simple)
+        self._stand_in(replies.refused(refused), simple=ask.simple, number=refused.number)
 
-    def _stand_in(self, error: bytes, *, simple: bool) -> None:
+    def _stand_in(self, error: bytes, *, simple: bool, number: int = 0) -> None:
         """Let the server fail in the place of what was refused: order, skipping and transaction state stay its own."""
         pipeline = self._pipeline
         self._stand_ins += 1
         self.upward.append(replies.stand_in(self._stand_ins, self._token))
-        pipeline.expect(Expected(EXECUTE, pipeline.segment, refusal=error))
+        pipeline.expect(Expected(EXECUTE, pipeline.segment, refusal=error, number=number))
         if simple:
             self.upward.append(build.SYNC)
             pipeline.expect(Expected(SYNC, pipeline.segment))
@@ -298,7 +298,7 @@ class Requests:
         reason = self._unreadable(ask)
         if reason:
             Running(self._session, permit.number).finish(f"refused: {reason}")
-            self._stand_in(replies.copy_unreadable(reason), simple=ask.simple)
+            self._stand_in(replies.copy_unreadable(reason), simple=ask.simple, number=permit.number)
             return
         pipeline = self._pipeline
         inquiry = Inquiry(apart=ask.simple)
@@ -336,7 +336,8 @@ class Requests:
             Running(self._session, found.permit.number).finish("its columns could not be described")
         elif layout is None:
             Running(self._session, found.permit.number).finish("refused: it has no columns")
-            self._stand_in(replies.copy_unreadable("it has no columns"), simple=found.ask.simple)
+            error = replies.copy_unreadable("it has no columns")
+            self._stand_in(error, simple=found.ask.simple, number=found.permit.number)
         else:
             self._forward(found.ask, found.raw, found.permit, layout)
 

@@ -292,7 +292,7 @@ class Answers:
         head, skipped = pipeline.failed(changed_nothing=code[:2] in _LEAVES_NAMES_ALONE)
         self._layout = self._copy = None
         if head.refusal is not None and code == UNDEFINED_CURSOR:
-            self._refused(head.refusal)
+            self._refused(head.refusal, head.number)
         else:
             # An error in the gateway's own question is the error of what it was asked for.
             victim = head.running or next(
@@ -311,11 +311,11 @@ class Answers:
             if one is not head and one.running is not None:
                 one.running.finish("skipped after an error")
 
-    def _refused(self, error: bytes) -> None:
+    def _refused(self, error: bytes, number: int) -> None:
         """Show a refusal in the place of the server's complaint about its stand-in."""
         # That it cannot be recorded may be the very reason. Nothing ran, and the words are the gateway's own.
         with suppress(CannotRecord):
-            self._record("error", reports.words(codec.error_fields(error), self._settings), None)
+            self._record("error", reports.words(codec.error_fields(error), self._settings), None, number)
         self.shown.append(error)
 
     def _notice(self, raw: bytes) -> None:
@@ -330,12 +330,12 @@ class Answers:
         self._record("notify", words, None)
         self.shown.append(shown)
 
-    def _record(self, stream: str, words: str, running: Running | None) -> None:
+    def _record(self, stream: str, words: str, running: Running | None, number: int = 0) -> None:
         if running is not None:
             running.output(stream, words, len(words))
             return
         session = self._session
-        session.record(Output(session.counters.operations, stream, session.masker.text(words)))
+        session.record(Output(number or session.counters.operations, stream, session.masker.text(words)))
 
     def _running(self, head: Expected) -> Running:
         if head.running is None:
