@@ -28,8 +28,8 @@ from hooptui.policy.loader import PolicyError
 from hooptui.policy.loader import load as load_policy
 from hooptui.policy.rules import Policy, RuleEffect
 from hooptui.policy.suite import run_tests
-from hooptui.policycli import read_sql
 from hooptui.protocols.postgres.dial import SslMode, UpstreamFailed
+from hooptui.protocols.postgres.facts import read_sql
 from hooptui.protocols.postgres.upstream import connect
 
 LITTLE_ROOM = 1024**3

@@ -11,6 +11,8 @@ import sys
 import threading
 import traceback
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from hooptui.audit import replay as recordings
 from hooptui.audit.files import JournalError
@@ -67,6 +69,9 @@ def show(desk: Desk, state_dir: Path, *, demo: str = "", replay: str = "") -> bo
     """Run the screen until its operator leaves; False when it crashed, with the traceback kept in the state directory."""
     from hooptui.tui.app import HooptuiApp
 
+    # Told to go, or the terminal is gone: the screen gives the terminal back on its way out.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
     app = HooptuiApp(desk, demo=demo, replay=replay)
     try:
         app.run()
@@ -74,6 +79,10 @@ def show(desk: Desk, state_dir: Path, *, demo: str = "", replay: str = "") -> bo
         _keep(state_dir)
         return False
     return not app.return_code
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _keep(state_dir: Path) -> None:
@@ -181,6 +190,8 @@ def _notify(state: str) -> None:
 
 def replay(state_dir: Path, session: str | None, *, plain: bool) -> int:
     """List the recordings, print one, or open the screen's player on it."""
+    if not (state_dir / "recordings").is_dir():
+        raise UserError(f"{state_dir}: found no recordings, expected the state directory of a gateway")
     if session is None:
         for one in recordings.list_recordings(state_dir):
             print(f"{one.session}  {one.who} → {one.target} ({one.via})  {one.operations} operations  {one.size} bytes")

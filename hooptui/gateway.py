@@ -45,7 +45,10 @@ from hooptui.credentials import certificates
 from hooptui.credentials.keyfile import key_file
 from hooptui.credentials.static import resolve
 from hooptui.masking import make_masker
+from hooptui.policy.rules import Policy
 from hooptui.policy.store import PolicyHolder
+from hooptui.policy.suite import run_tests
+from hooptui.protocols.postgres.facts import read_sql
 from hooptui.protocols.postgres.proxy import PostgresGate, PostgresTarget
 
 VIA = {"postgres": "pg", "ssh": "ssh", "kubernetes": "k8s"}
@@ -65,7 +68,7 @@ class Gateway:
         self.clock = clock or SystemClock()
         self.bus = Bus()
         self.log = AuditLog(config.state_dir, clock=self.clock, on_health=self._on_health)
-        self.policy = PolicyHolder(config.policy)
+        self.policy = PolicyHolder(config.policy, _failing)
         self.verifier = Verifier(config.issuers, self.clock)
         self.approvals = Approvals(self._voted)
         self.sessions: dict[str, Session] = {}
@@ -322,6 +325,11 @@ class Gateway:
             self.loop_delay = max(0.0, self.loop.time() - before - TICK)
             if self.policy.changed():
                 self.reload("file change")
+
+
+def _failing(policy: Policy) -> list[str]:
+    """A policy whose own tests fail is not what its author meant, so it is not put in force."""
+    return [str(result) for result in run_tests(policy, read_sql).failed]
 
 
 def prepare(state_dir: Path) -> None:

@@ -6,18 +6,13 @@ import argparse
 import json
 import sys
 
-from hooptui.core.model import Identity, Operation, SqlFacts, Target
+from hooptui.core.model import Identity, Operation, Target
 from hooptui.errors import UserError
 from hooptui.policy import suite
 from hooptui.policy.explain import explain
 from hooptui.policy.rules import Policy
 from hooptui.policy.schema import schema
-from hooptui.protocols.postgres.facts import understand
-
-
-def read_sql(sql: str) -> SqlFacts:
-    """Facts of a statement as the gateway sees them."""
-    return understand(sql).facts
+from hooptui.protocols.postgres.facts import read_sql, understand
 
 
 def run(args: argparse.Namespace) -> int:

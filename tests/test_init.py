@@ -11,7 +11,7 @@ import yaml
 from hooptui.config import load
 from hooptui.init import write
 from hooptui.policy import suite
-from hooptui.policycli import read_sql
+from hooptui.protocols.postgres.facts import read_sql
 
 
 @pytest.fixture

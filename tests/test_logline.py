@@ -11,7 +11,7 @@ def test_one_line_with_keys() -> None:
     text = line(Event(0.0, "7f3a", Decided(3, "deny", "policy", ("no-ddl",), "DDL goes away", "v1")))
     assert (
         text
-        == '1970-01-01T00:00:00.000+00:00 Decided session=7f3a operation=3 effect=deny why=policy rules=no-ddl reason="DDL goes away" policy=v1'
+        == '1970-01-01T00:00:00.000+00:00 Decided session=7f3a operation=3 effect=deny why=policy rules=no-ddl reason="DDL goes away" policy=v1 approval=0'
     )
 
 

@@ -29,6 +29,9 @@ from hooptui.protocols.postgres.catalogue import CatalogueFailed
 SHOWN = 1000
 """Characters of a statement in a row; the review shows the same text, so that what is approved is what was seen."""
 
+DEFAULT_PATH = '"$user", public'
+"""PostgreSQL's own search_path, for sessions of which nothing else is known."""
+
 
 class Views:
     """Reads one gateway for one operator."""
@@ -100,7 +103,7 @@ class Views:
         if operation.facts.statements != 1:
             return "no estimate: more than one statement"
         try:
-            return await catalogue.explain(operation.text, operation.context.get("search_path", ""))
+            return await catalogue.explain(operation.text, operation.context.get("search_path", DEFAULT_PATH))
         except CatalogueFailed as fault:
             return f"no estimate: {fault}"
 

@@ -18,8 +18,6 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from hooptui.config import load
 from hooptui.control.archive import ArchiveDesk
@@ -128,14 +126,7 @@ class _WorldThread:
             await crew(SCRIPTS, _gate(world, gateway), Nothing())
 
 
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)
-
-
 def _interactive(directory: Path) -> int:
-    # Told to go, or the terminal is gone: either way everything is put away.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
     thread = _WorldThread(directory)
     try:
         world = thread.start()

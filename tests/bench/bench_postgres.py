@@ -14,6 +14,7 @@ import os
 import platform
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -67,7 +68,6 @@ client_tls_sslmode = require
 client_tls_key_file = {home}/server.key
 client_tls_cert_file = {home}/server.crt
 unix_socket_dir =
-max_prepared_statements = 100
 ignore_startup_parameters = extra_float_digits
 """
         )
@@ -76,7 +76,11 @@ ignore_startup_parameters = extra_float_digits
             path.chmod(0o600)
             if account is not None:
                 os.chown(path, account, account)
-        process = subprocess.Popen([program, "-q", str(home / "ini")], user=account, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen([program, "-q", str(home / "ini")], user=account)
+        while socket.socket().connect_ex(("127.0.0.1", port)):
+            if process.poll() is not None:
+                raise RuntimeError(f"pgbouncer ended with {process.returncode}")
+            time.sleep(0.05)
         try:
             yield Way("pgbouncer", libpq(server, port, database, "require"))
         finally:
@@ -95,13 +99,9 @@ def libpq(server: PostgresServer, port: int, database: str, sslmode: str) -> dic
 @contextmanager
 def gateway(world: Bed, name: str, group: str) -> Iterator[tuple[Way, int]]:
     """hooptui in its own process; yields the way through it and its process id."""
-    home = world.home / name
-    home.mkdir()
-    config = home / "hooptui.yaml"
-    text = world.config_text.replace("state_dir: state", f"state_dir: {home}/state")
-    for relative in ("policy.yaml", "password"):
-        text = text.replace(f" {relative}", f" {world.home}/{relative}")
-    config.write_text(text)
+    state = world.home / name
+    config = world.home / f"{name}.yaml"
+    config.write_text(world.config_text.replace("state_dir: state", f"state_dir: {name}"))
     process = subprocess.Popen(
         [sys.executable, "-m", "hooptui.cli", "serve", "--config", str(config)], stdout=subprocess.PIPE, text=True
     )
@@ -111,7 +111,7 @@ def gateway(world: Bed, name: str, group: str) -> Iterator[tuple[Way, int]]:
     os.set_blocking(process.stdout.fileno(), True)
     drain = subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL)
     environment = world.environment(world.token("bench", (group,), exp=int(time.time()) + 3600))
-    environment |= {"PGPORT": port, "PGSSLROOTCERT": str(home / "state" / "tls" / "ca.crt")}
+    environment |= {"PGPORT": port, "PGSSLROOTCERT": str(state / "tls" / "ca.crt")}
     try:
         yield Way("hooptui", environment), process.pid
     finally:
@@ -121,10 +121,10 @@ def gateway(world: Bed, name: str, group: str) -> Iterator[tuple[Way, int]]:
 
 
 def tps(server: PostgresServer, way: Way, mode: str, clients: int, seconds: float) -> float:
-    done = subprocess.run(
-        [server.bin("pgbench"), "-n", "-S", "-M", mode, "-c", str(clients), "-j", "1", "-T", str(int(seconds))],
-        env=way.environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    command = [server.bin("pgbench"), "-n", "-S", "-M", mode, "-c", str(clients), "-j", "1", "-T", str(int(seconds))]
+    done = subprocess.run(command, env=way.environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"pgbench through {way.name}: {done.stderr}")
     return float(done.stdout.split("tps = ")[1].split()[0])
 
 

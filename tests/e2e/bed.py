@@ -48,6 +48,8 @@ rules:
     when: {principal: {groups: [admins]}, resource: {protocol: postgres}}
 masks:
   - {id: pii, when: {principal: {groups: [agents]}, resource: {protocol: postgres}}, columns: ["*.email", "*.ssn", "customers.note"], detect: [credit-card, us-ssn, jwt, api-key], action: redact}
+tests:
+  - {name: drop, expect: deny, by: no-ddl, request: {groups: [agents], protocol: postgres, resource: orders-db, sql: DROP TABLE t}}
 """
 
 

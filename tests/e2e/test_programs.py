@@ -156,6 +156,15 @@ def test_psycopg_pipeline_and_copy(world: Bed) -> None:
         connection.rollback()
 
 
+def test_a_notification_names_its_sender(world: Bed) -> None:
+    with psycopg.connect(world.dsn(), autocommit=True) as connection:
+        connection.execute("LISTEN here")
+        connection.execute("NOTIFY here, 'hello'")
+        [heard] = list(connection.notifies(timeout=10, stop_after=1))
+        assert (heard.payload, heard.pid) == ("hello", connection.info.backend_pid)
+        assert connection.execute("SELECT pg_backend_pid()").fetchone() == (heard.pid,)
+
+
 def test_a_denial_inside_a_psycopg_pipeline_keeps_the_order(world: Bed) -> None:
     with psycopg.connect(world.dsn(), autocommit=True) as connection:
         with (

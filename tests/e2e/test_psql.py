@@ -169,6 +169,13 @@ def test_an_error_text_does_not_leak_a_value(world: Bed) -> None:
     assert done.stderr.count("ERROR") == 2, done.stderr
 
 
+def test_a_slip_of_the_pen_looks_like_one(world: Bed) -> None:
+    done = world.psql("SELECT 1 FRM x y;\nSELECT 'still here';\n", "-v", "VERBOSITY=verbose")
+    assert 'ERROR:  42601: syntax error at or near "x"' in done.stderr
+    assert "LINE 1: SELECT 1 FRM x y;" in done.stderr
+    assert "still here" in done.stdout
+
+
 def test_transactions_survive(world: Bed) -> None:
     done = world.psql(
         "BEGIN; SAVEPOINT a; INSERT INTO orders VALUES (5000, 1); ROLLBACK TO a; COMMIT; SELECT count(*) FROM orders;"

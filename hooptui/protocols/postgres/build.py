@@ -56,9 +56,14 @@ def fields(kind: bytes, values: Mapping[str, bytes]) -> bytes:
     return message(kind, b"".join(parts) + b"\0")
 
 
-def error(code: str, text: str, *, severity: str = "ERROR", detail: str = "", hint: str = "") -> bytes:
-    """An ErrorResponse. `code` is an SQLSTATE; `severity` ERROR is recoverable, FATAL ends the connection."""
-    return _report(b"E", severity, code, text, detail, hint)
+def error(
+    code: str, text: str, *, severity: str = "ERROR", detail: str = "", hint: str = "", position: int = 0
+) -> bytes:
+    """An ErrorResponse. `code` is an SQLSTATE; `severity` ERROR is recoverable, FATAL ends the connection.
+
+    `position` is that of the error in the statement, in characters from 1; 0 leaves it out.
+    """
+    return _report(b"E", severity, code, text, detail, hint, str(position) if position else "")
 
 
 def notice(text: str, *, code: str = "00000", severity: str = "NOTICE", detail: str = "", hint: str = "") -> bytes:
@@ -193,7 +198,7 @@ def copy_fail(reason: bytes | str) -> bytes:
     return message(b"f", string(reason))
 
 
-def _report(kind: bytes, severity: str, code: str, text: str, detail: str, hint: str) -> bytes:
+def _report(kind: bytes, severity: str, code: str, text: str, detail: str, hint: str, position: str = "") -> bytes:
     # S may be translated, V never is; clients that know V prefer it, older ones have only S.
-    values = {"S": severity, "V": severity, "C": code, "M": text, "D": detail, "H": hint}
+    values = {"S": severity, "V": severity, "C": code, "M": text, "D": detail, "H": hint, "P": position}
     return fields(kind, {name: value.encode("utf-8", "replace") for name, value in values.items() if value})

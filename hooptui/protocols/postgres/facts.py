@@ -21,7 +21,10 @@ from hooptui.protocols.postgres.facts_model import CopyShape, Statement, Underst
 from hooptui.protocols.postgres.facts_nodes import NotUnderstood
 from hooptui.protocols.postgres.facts_statements import read_statement
 
-__all__ = ["CopyShape", "Statement", "Understood", "understand", "with_prepared"]
+__all__ = ["NOT_PARSED", "CopyShape", "Statement", "Understood", "complaint", "read_sql", "understand", "with_prepared"]
+
+NOT_PARSED: Final = "it does not parse as PostgreSQL"
+"""Why a text with a syntax error is not understood; it quotes nothing of the text."""
 
 MAX_TEXT: Final = 1 << 20
 """Bytes of UTF-8; a longer text is not understood."""
@@ -80,9 +83,7 @@ def understand(sql: str) -> Understood:
     try:
         understood = _understand(sql)
     except (NotUnderstood, Error) as reason:
-        understood = _unknown(
-            sql, str(reason.args[0]) if isinstance(reason, NotUnderstood) else "it does not parse as PostgreSQL"
-        )
+        understood = _unknown(sql, str(reason.args[0]) if isinstance(reason, NotUnderstood) else NOT_PARSED)
     except RecursionError:
         understood = _unknown(sql, "it is nested too deeply")
     except Exception as fault:  # noqa: BLE001 - whatever a hostile text breaks here, the answer is that nobody knows
@@ -90,6 +91,24 @@ def understand(sql: str) -> Understood:
     if len(sql) <= CACHED_TEXT:
         _by_text.put(sql, understood)
     return understood
+
+
+def read_sql(sql: str) -> SqlFacts:
+    """The facts alone: what tests and explanations of a policy need."""
+    return understand(sql).facts
+
+
+def complaint(sql: str) -> tuple[str, int]:
+    """What the parser says of a text that is NOT_PARSED, and the place of the error in characters from 1; 0 when it names none.
+
+    The words quote the text.
+    """
+    try:
+        parser.parse_sql_json(sql)
+    except Error as fault:
+        message, *place = fault.args
+        return str(message), place[0] + 1 if place and isinstance(place[0], int) else 0
+    return NOT_PARSED, 0
 
 
 def with_prepared(understood: Understood, prepared: Mapping[str, SqlFacts]) -> SqlFacts:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from hooptui.core.approvals import Approval
 from hooptui.core.gate import Refused, Why
+from hooptui.core.model import Operation
 from hooptui.protocols.postgres import build
+from hooptui.protocols.postgres.facts import NOT_PARSED, complaint
 
 INSUFFICIENT_PRIVILEGE = "42501"
 QUERY_CANCELED = "57014"
+SYNTAX_ERROR = "42601"
 ADMIN_SHUTDOWN = "57P01"
 PROTOCOL_VIOLATION = "08P01"
 CONNECTION_FAILURE = "08006"
@@ -27,8 +30,16 @@ def stand_in(number: int, token: str) -> bytes:
     return build.execute(f"hooptui refused #{number} {token}".encode())
 
 
-def refused(refusal: Refused) -> bytes:
-    """A recoverable error: the session goes on, a transaction block is aborted as by any error."""
+def refused(refusal: Refused, operation: Operation) -> bytes:
+    """A recoverable error: the session goes on, a transaction block is aborted as by any error.
+
+    A text that is no SQL at all gets the parser's own complaint, in the server's words and with its place, so that a slip of
+    the pen looks like one.
+    """
+    if refusal.why is Why.POLICY and operation.facts.unknown == NOT_PARSED:
+        words, position = complaint(operation.text)
+        detail = "hooptui reads statements with the grammar of PostgreSQL 18; what it cannot read never runs."
+        return build.error(SYNTAX_ERROR, words, detail=detail, position=position)
     words = ": ".join(part for part in (refusal.rule, refusal.detail) if part)
     if refusal.why is Why.WITHDRAWN:
         detail = f"It was held by rule {words}" if refusal.rule else refusal.detail

@@ -279,7 +279,7 @@ class Requests:
     def _refuse(self, ask: Ask, refused: Refused) -> None:
         if self._over or (self._pipeline.skipping and not ask.simple):
             return
-        self._stand_in(replies.refused(refused), simple=ask.simple, number=refused.number)
+        self._stand_in(replies.refused(refused, ask.operation), simple=ask.simple, number=refused.number)
 
     def _stand_in(self, error: bytes, *, simple: bool, number: int = 0) -> None:
         """Let the server fail in the place of what was refused: order, skipping and transaction state stay its own."""
