@@ -367,7 +367,7 @@ async def test_a_live_journal_is_intact_while_sessions_come_and_go(tmp_path: Pat
             for event in session(f"{number:06x}"):
                 log.append(event)
             number += 10
-            await asyncio.sleep(0)
+            await log.durable()
 
     async with log_in(tmp_path, limits={"segment_bytes": 20_000, "checkpoint_records": 50}) as log:
         log.append(Event(NOW, "ffff", opened()))
