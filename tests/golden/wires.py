@@ -10,7 +10,8 @@ from hooptui.core.model import ColumnSource, Decision, MaskRule, Operation
 from hooptui.core.session import Session
 from hooptui.masking.masker import make_masker
 from hooptui.protocols.postgres.limits import Limits
-from hooptui.protocols.postgres.relay import ClientSide, Relay, ServerSide
+from hooptui.protocols.postgres.relay import Relay
+from hooptui.protocols.postgres.sides import ClientSide, ServerSide
 from hooptui.protocols.postgres.wire import Framer
 from tests.core.world import BOT, ORDERS, Book, allow, deny, hold, house
 from tests.golden.virtual import LoopClock

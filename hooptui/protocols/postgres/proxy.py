@@ -24,8 +24,9 @@ from hooptui.protocols.postgres.catalogue import Catalogue
 from hooptui.protocols.postgres.channel import PostgresChannel
 from hooptui.protocols.postgres.codec import error_fields
 from hooptui.protocols.postgres.limits import Limits
-from hooptui.protocols.postgres.relay import ClientSide, Relay, ServerSide
+from hooptui.protocols.postgres.relay import Relay
 from hooptui.protocols.postgres.settings import REPORTED, Settings
+from hooptui.protocols.postgres.sides import ClientSide, ServerSide
 from hooptui.protocols.postgres.startup import CancelAsked, ClientHello, Unwelcome
 from hooptui.protocols.postgres.upstream import Connected, Upstream, UpstreamFailed
 

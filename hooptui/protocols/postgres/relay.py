@@ -9,10 +9,9 @@ pipeline sends without reading.
 from __future__ import annotations
 
 import asyncio
-import select
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from typing import Protocol, cast
+from typing import Protocol
 
 from hooptui.core.gate import CannotRecord
 from hooptui.core.session import Session
@@ -25,10 +24,8 @@ from hooptui.protocols.postgres.requests import Requests
 from hooptui.protocols.postgres.results import Answers, Origin
 from hooptui.protocols.postgres.settings import Settings
 from hooptui.protocols.postgres.valve import Stop, Valve
+from hooptui.protocols.postgres.watch import Watch
 from hooptui.protocols.postgres.wire import Framer, ProtocolViolation, Run, RunFramer
-
-GONE_EVERY = 1.0
-"""Seconds between two looks whether a client that is not being read from is still there."""
 
 LAST_WORDS = 1.0
 """Seconds in which a client may take the last words before its connection is cut."""
@@ -76,7 +73,7 @@ class Relay:
         self._limits = limits
         self._trouble = trouble
         self._looking: asyncio.Task[Mapping[Origin, Lineage]] | None = None
-        self._gone_timer: asyncio.TimerHandle | None = None
+        self._watch = Watch(self._unread_client)
         self._end_timer: asyncio.TimerHandle | None = None
         self._reason = ""
         self._server_idle: asyncio.Event = asyncio.Event()
@@ -109,6 +106,11 @@ class Relay:
         """Back-pressure from the client stops the server, and nothing else."""
         if self._server_valve is not None:
             (self._server_valve.go if yes else self._server_valve.stop)(Stop.PEER)
+
+    def _unread_client(self) -> asyncio.Transport | None:
+        """The client's transport while nothing is read from it."""
+        valve = self._client_valve
+        return self.client if valve is not None and valve.shut and not self.frozen else None
 
     # --- the server's side
 
@@ -146,7 +148,7 @@ class Relay:
                 self._client_valve.go(Stop.PEER)
             else:
                 self._client_valve.stop(Stop.PEER)
-                self._watch_client()
+                self._watch.start()
 
     # --- both directions
 
@@ -172,7 +174,7 @@ class Relay:
             return
         if requests.waiting + self._client_framer.pending > self._limits.ahead and requests.waiting:
             valve.stop(Stop.AHEAD)
-            self._watch_client()
+            self._watch.start()
         elif valve.shut:
             valve.go(Stop.AHEAD)
 
@@ -341,7 +343,7 @@ class Relay:
             return
         self._reason = reason
         self.requests.close()
-        self._stop_watching()
+        self._watch.stop()
         if self.client is not None:
             self.client.close()
         if self._server_valve is not None:
@@ -352,7 +354,7 @@ class Relay:
     def _ended(self) -> None:
         """One of the two connections is gone, or both are."""
         if self.client is None:
-            self._stop_watching()
+            self._watch.stop()
             if not self.over.done():
                 self.over.set_result(self._reason)
         if self.server is None:
@@ -386,80 +388,3 @@ class Relay:
     def _abandon(self, words: str) -> None:
         if not self.frozen:
             self.finish(words, build.error(replies.CONNECTION_FAILURE, words, severity="FATAL"))
-
-    # --- a client that is not being read from
-
-    def _watch_client(self) -> None:
-        """No end of file is seen while nothing is read, and nothing may run for a client that is gone."""
-        if self._gone_timer is None:
-            self._gone_timer = asyncio.get_running_loop().call_later(GONE_EVERY, self._look_for_client)
-
-    def _look_for_client(self) -> None:
-        self._gone_timer = None
-        if self.client is None or self._client_valve is None or not self._client_valve.shut or self.frozen:
-            return
-        if _hung_up(self.client):
-            self.client.abort()
-        else:
-            self._watch_client()
-
-    def _stop_watching(self) -> None:
-        if self._gone_timer is not None:
-            self._gone_timer.cancel()
-            self._gone_timer = None
-
-
-def _hung_up(transport: asyncio.Transport) -> bool:
-    """Whether the other side has closed, seen past whatever it sent before."""
-    sock = transport.get_extra_info("socket")
-    if sock is None or sock.fileno() < 0:
-        return True
-    flags = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
-    poll = select.poll()
-    poll.register(sock.fileno(), flags)
-    return any(event & flags for _, event in poll.poll(0))
-
-
-class ClientSide(asyncio.Protocol):
-    """The relay as the client's transport sees it."""
-
-    def __init__(self, relay: Relay) -> None:
-        self._relay = relay
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # A cast, for uvloop's TLS transport is a Transport in everything but its bases.
-        self._relay.client_made(cast(asyncio.Transport, transport))
-
-    def data_received(self, data: bytes) -> None:
-        self._relay.client_data(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._relay.client_lost(exc)
-
-    def pause_writing(self) -> None:
-        self._relay.client_writable(False)
-
-    def resume_writing(self) -> None:
-        self._relay.client_writable(True)
-
-
-class ServerSide(asyncio.Protocol):
-    """The relay as the server's transport sees it."""
-
-    def __init__(self, relay: Relay) -> None:
-        self._relay = relay
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._relay.server_made(cast(asyncio.Transport, transport))
-
-    def data_received(self, data: bytes) -> None:
-        self._relay.server_data(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._relay.server_lost(exc)
-
-    def pause_writing(self) -> None:
-        self._relay.server_writable(False)
-
-    def resume_writing(self) -> None:
-        self._relay.server_writable(True)
