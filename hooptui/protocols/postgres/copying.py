@@ -6,6 +6,7 @@ row of exactly the described columns cannot be masked with certainty and ends th
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from hooptui.protocols.postgres import build
@@ -34,7 +35,10 @@ class CopyOut:
         self._null = shape.null.encode()
         self._quote = shape.quote.encode()
         self._escape = shape.escape.encode()
-        self._pending = b""
+        self._signs = (self._delimiter, self._quote, self._escape, b"\r", b"\n")
+        """What a CSV value cannot hold without quotes."""
+        self._escaped = re.compile(b"[\x08-\x0d\\\\" + re.escape(self._delimiter) + b"]")
+        """What a text value cannot hold as it is."""
         self._began = False
         self._over = False
 
@@ -79,13 +83,22 @@ class CopyOut:
         if not data.endswith(b"\n"):
             raise ProtocolViolation("a copied row has no end")
         line = data[: -len(ending)]
-        row = self._csv(line) if self._shape.format == "csv" else self._text(line)
+        if self._shape.format == "csv":
+            row = self._csv(line)
+            self._check(len(row))
+            if self._layout.plan is None or not mask_values(row, self._layout.plan, tally):
+                return frame
+            return build.copy_data(self._delimiter.join(map(self._to_csv, row)) + ending)
+        parts = _split(line, self._delimiter) if self._layout.columns or line else []
+        row = [None if part == self._null else _unescape(part) for part in parts]
         self._check(len(row))
-        plan = self._layout.plan
-        if plan is None or not mask_values(row, plan, tally):
+        before = tuple(row)
+        if self._layout.plan is None or not mask_values(row, self._layout.plan, tally):
             return frame
-        encode = self._to_csv if self._shape.format == "csv" else self._to_text
-        return build.copy_data(self._delimiter.join(encode(value) for value in row) + ending)
+        fields = (
+            part if after is old else self._to_text(after) for part, old, after in zip(parts, before, row, strict=True)
+        )
+        return build.copy_data(self._delimiter.join(fields) + ending)
 
     def _check(self, count: int) -> None:
         if count != len(self._layout.columns):
@@ -93,14 +106,11 @@ class CopyOut:
 
     # --- text
 
-    def _text(self, line: bytes) -> list[bytes | None]:
-        if not self._layout.columns and not line:
-            return []
-        return [None if part == self._null else _unescape(part) for part in _split(line, self._delimiter)]
-
     def _to_text(self, value: bytes | None) -> bytes:
         if value is None:
             return self._null
+        if not self._escaped.search(value):
+            return value
         delimiter = self._delimiter[0]
         out = bytearray()
         for byte in value:
@@ -152,7 +162,9 @@ class CopyOut:
     def _to_csv(self, value: bytes | None) -> bytes:
         if value is None:
             return self._null
-        # Quoting is always allowed, and keeps an empty or NULL-like value apart from NULL.
+        # The server's own rule: quotes where something would be misread without them, also as NULL or as the end of data.
+        if value != self._null and value != b"\\." and not any(sign in value for sign in self._signs):
+            return value
         escaped = value.replace(self._escape, self._escape * 2)
         if self._escape != self._quote:
             escaped = escaped.replace(self._quote, self._escape + self._quote)
