@@ -84,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     _state(verify)
     verify.add_argument("--anchor", metavar="SEQ:HASH", help="a record noted elsewhere that must be in the journal")
     verify.add_argument("--public-key", type=Path, metavar="FILE", help="the key the checkpoints must be signed with")
+    verify.add_argument("--fingerprint", metavar="HEX", help="that key's fingerprint, as noted elsewhere")
     verify.add_argument("--json", action="store_true")
     verify.set_defaults(run=_verify)
 
@@ -242,8 +243,12 @@ def _state_dir(args: argparse.Namespace) -> Path:
 
 def _verify(args: argparse.Namespace) -> int:
     from hooptui.audit.verify import verify
+    from hooptui.errors import UserError
 
-    report = verify(_state_dir(args), anchor=args.anchor, public_key=args.public_key)
+    try:
+        report = verify(_state_dir(args), anchor=args.anchor, public_key=args.public_key, fingerprint=args.fingerprint)
+    except ValueError as wrong:
+        raise UserError(str(wrong)) from None
     if args.json:
         keys = ("status", "records", "checkpoints", "recordings", "findings", "seconds")
         print(json.dumps({key: getattr(report, key) for key in keys}))
@@ -255,6 +260,8 @@ def _verify(args: argparse.Namespace) -> int:
         f"{words}: {report.records} records, {report.checkpoints} checkpoints, "
         f"{report.recordings} recordings, {report.seconds:.2f} s"
     )
+    if report.head:
+        print(f"to note elsewhere: --anchor {report.head} --fingerprint {report.fingerprint}")
     return report.status
 
 

@@ -125,6 +125,9 @@ def serve(path: Path, *, drain: float) -> int:
         )
     _notify("READY=1")
     _headless(gateway, drain=drain, subscription=subscription)
+    if gateway.failure:
+        print(f"hooptui: {gateway.failure}", file=sys.stderr)
+        return 1
     return 0
 
 

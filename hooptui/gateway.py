@@ -38,13 +38,13 @@ from hooptui.core.events import (
 )
 from hooptui.core.gate import CannotRecord, LoginRefused, Why
 from hooptui.core.house import House
-from hooptui.core.model import MaskSet, Target
+from hooptui.core.model import MaskRule, MaskSet, Target
 from hooptui.core.secret import Secret
 from hooptui.core.session import Session
 from hooptui.credentials import certificates
 from hooptui.credentials.keyfile import key_file
 from hooptui.credentials.static import resolve
-from hooptui.masking import make_masker
+from hooptui.masking import detectors, make_masker
 from hooptui.policy.rules import Policy
 from hooptui.policy.store import PolicyHolder
 from hooptui.policy.suite import run_tests
@@ -57,7 +57,8 @@ VIA = {"postgres": "pg", "ssh": "ssh", "kubernetes": "k8s"}
 TICK = 0.25
 """Seconds between two looks at the loop's delay, the policy's files and the journal."""
 
-DETECTORS_FOR_STRANGERS = MaskSet()
+STRANGERS = MaskSet((MaskRule("strangers", detect=tuple(sorted(detectors.ALL))),))
+"""What is masked in texts of people who are not let in, and of the gateway itself."""
 
 
 class Gateway:
@@ -108,7 +109,7 @@ class Gateway:
                 tell_every=config.tell_every,
                 recording_cap=config.recording_cap,
             )
-            self.strangers = self.house.make_masker(DETECTORS_FOR_STRANGERS)
+            self.strangers = self.house.make_masker(STRANGERS)
             self.postgres = PostgresGate(self, self._targets(), tls, config.limits)
             host, port = config.listen.postgres
             actual = await self.postgres.start(host, port)
@@ -133,9 +134,8 @@ class Gateway:
             *(session.end(Why.DEADLINE, f"the gateway stops: {reason}") for session in tuple(self.sessions.values())),
             return_exceptions=True,
         )
-        with contextlib.suppress(
-            CannotRecord
-        ):  # the journal's own failure is already on the screen and must not stop the stop
+        # The journal's own failure is on the screen already, and must not stop the stop.
+        with contextlib.suppress(CannotRecord):
             self.emit(GatewayStopped(reason))
         await self._close_all()
 
@@ -300,7 +300,7 @@ class Gateway:
 
     def _new_id(self) -> str:
         while True:
-            number = secrets.token_hex(4)
+            number = secrets.token_hex(5)
             if number not in self.sessions:
                 return number
 

@@ -68,6 +68,11 @@ class GatewayThread:
     def alive(self) -> bool:
         return self._thread.is_alive()
 
+    @property
+    def failure(self) -> str:
+        """What went wrong while it ran or ended, in words; empty when nothing did."""
+        return "" if self._failure is None else f"{type(self._failure).__name__}: {self._failure}"
+
     def desk(self, *, readonly: bool = False) -> LocalDesk:
         """A desk into this gateway, for another loop than the gateway's."""
         if self.gateway is None or self._loop is None:
