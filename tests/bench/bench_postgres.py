@@ -10,15 +10,21 @@ compare like with like.
 from __future__ import annotations
 
 import argparse
+import fcntl
+import json
 import os
 import platform
+import pty
 import shutil
 import signal
 import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -118,6 +124,47 @@ def gateway(world: Bed, name: str, group: str) -> Iterator[tuple[Way, int]]:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
         drain.wait()
+
+
+@contextmanager
+def watched(world: Bed, name: str, group: str) -> Iterator[Way]:
+    """hooptui with its screen, painting into a pseudo-terminal that is read as fast as it writes."""
+    state = world.home / name
+    config = world.home / f"{name}.yaml"
+    config.write_text(world.config_text.replace("state_dir: state", f"state_dir: {name}"))
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
+    command = [sys.executable, "-m", "hooptui.cli", "--config", str(config)]
+    process = subprocess.Popen(
+        command,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env={**os.environ, "TERM": "xterm-256color"},
+        start_new_session=True,
+    )
+    os.close(slave)
+    threading.Thread(target=_drain, args=(master,), daemon=True).start()
+    where = [sys.executable, "-m", "hooptui.cli", "do", "where", "--json", "--config", str(config)]
+    while (found := subprocess.run(where, capture_output=True, text=True, check=False)).returncode:
+        if process.poll() is not None:
+            raise RuntimeError(f"hooptui with its screen ended with {process.returncode}")
+    port = json.loads(found.stdout)["data"]["pg"].rsplit(":", 1)[1]
+    environment = world.environment(world.token("bench", (group,), exp=int(time.time()) + 3600))
+    try:
+        yield Way("with screen", {**environment, "PGPORT": port, "PGSSLROOTCERT": str(state / "tls" / "ca.crt")})
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        os.close(master)
+
+
+def _drain(master: int) -> None:
+    try:
+        while os.read(master, 65536):
+            continue
+    except OSError:
+        return  # the terminal is closed: the screen has left
 
 
 def tps(server: PostgresServer, way: Way, mode: str, clients: int, seconds: float) -> float:
@@ -222,6 +269,16 @@ def main() -> None:
                     for way in some:
                         results[way.name].append(bulk(server, way, sql))
                 row(f"{name}, 1 M rows, {label}, rows/s", results)
+        if not args.only or args.only in "screen":
+            results = {"without screen": [], "with screen": []}
+            watching = stack.enter_context(watched(world, "watched", "admins"))
+            for _ in range(args.rounds):
+                results["without screen"].append(tps(server, unmasked, "simple", 8, args.seconds))
+                results["with screen"].append(tps(server, watching, "simple", 8, args.seconds))
+            without, with_screen = (statistics.median(values) for values in results.values())
+            print(
+                f"flood of 8 clients, TPS: without screen {without:,.0f}, painting {with_screen:,.0f} ({with_screen / without:.2f})"
+            )
         if not args.only or args.only in "idle":
             print(f"memory of 500 idle sessions: {idle(server, unmasked, pid, 500):.0f} KB each")
 
