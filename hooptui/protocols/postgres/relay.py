@@ -317,6 +317,9 @@ class Relay:
         if self.client is not None and not self.client.is_closing():
             if last:
                 self.client.write(last)
+            if self._client_valve is not None:
+                # What still comes is dropped; a paused TLS transport would not get to see the other side's farewell.
+                self._client_valve.open()
             self.client.close()
         if self._end_timer is None and (self.client is not None or self.server is not None):
             self._end_timer = asyncio.get_running_loop().call_later(LAST_WORDS, self._cut)

@@ -41,3 +41,7 @@ class Valve:
         before, self._stopped = self._stopped, self._stopped & ~reason
         if before and not self._stopped and not self._transport.is_closing():
             self._transport.resume_reading()
+
+    def open(self) -> None:
+        """Whatever stopped it."""
+        self.go(self._stopped)
