@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from functools import partial
 
 from hooptui.audit import replay
@@ -28,6 +29,9 @@ from hooptui.protocols.postgres.catalogue import CatalogueFailed
 
 SHOWN = 1000
 """Characters of a statement in a row; the review shows the same text, so that what is approved is what was seen."""
+
+_NODE = re.compile(r"^\s*(?:->\s*)?(?P<node>[A-Z].*?)\s+\(cost=\S+ rows=(?P<rows>\d+) ", re.MULTILINE)
+"""One node of a plan in EXPLAIN's text format."""
 
 DEFAULT_PATH = '"$user", public'
 """PostgreSQL's own search_path, for sessions of which nothing else is known."""
@@ -103,9 +107,10 @@ class Views:
         if operation.facts.statements != 1:
             return "no estimate: more than one statement"
         try:
-            return await catalogue.explain(operation.text, operation.context.get("search_path", DEFAULT_PATH))
+            plan = await catalogue.explain(operation.text, operation.context.get("search_path", DEFAULT_PATH))
         except CatalogueFailed as fault:
             return f"no estimate: {fault}"
+        return summary(plan)
 
     def _held(self, approval: Approval) -> HeldView:
         session = self.gateway.sessions.get(approval.session)
@@ -155,6 +160,20 @@ class Views:
     async def verify(self) -> VerifyView:
         await self.gateway.log.durable()
         return await asyncio.to_thread(verify_state, self.gateway.config.state_dir)
+
+
+def summary(plan: str) -> str:
+    """How many rows a plan expects to touch, and its nodes: `≈ 4 000 rows (EXPLAIN: Update on orders, Seq Scan on orders)`.
+
+    A node that writes says nothing of rows itself; what feeds it does.
+    """
+    nodes = [(match["node"].strip(), int(match["rows"])) for match in _NODE.finditer(plan)]
+    if not nodes:
+        return plan.strip()
+    writes = nodes[0][0].startswith(("Insert", "Update", "Delete", "Merge"))
+    rows = nodes[1][1] if writes and len(nodes) > 1 else nodes[0][1]
+    names = ", ".join(name for name, _ in nodes[:4]) + (" …" if len(nodes) > 4 else "")
+    return f"≈ {rows:,} rows (EXPLAIN: {names})".replace(",", " ", f"{rows:,}".count(","))
 
 
 def _row(session: Session) -> SessionView:

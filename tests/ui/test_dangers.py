@@ -179,7 +179,7 @@ async def test_may_vote_reason_and_lookup() -> None:
         desk.state = replace(desk.state, held=(replace(HELD[1], reason_required=True),))
         await s.tick()
         screen = await reviewing(s, "a")
-        assert screen.words.text == "this rule wants a reason"
+        assert screen.words.text == "this rule wants a reason: a goes there"
         await s.press("up", "k")
         assert not screen.query_one("#approve", Button).disabled
 
@@ -251,3 +251,17 @@ async def test_no_operator_is_read_only() -> None:
         await s.press("X")
         assert "read-only" in s.flash
         assert len(s.app.screen_stack) == 1
+
+
+async def test_a_goes_to_what_is_missing_and_never_approves() -> None:
+    async with stage(busy()) as s:
+        screen = await reviewing(s, "2", "a")
+        await s.press("a")
+        assert s.app.focused.id == "typed"
+        await s.type(screen.hold.target)
+        await s.press("escape")
+        screen = await reviewing(s, "a")
+        await s.press("a", "a", "a")
+        assert s.app.focused.id == "typed"
+        assert screen.query_one("#typed").value == "aa", "in a field it is a letter"
+        assert not s.desk.ran

@@ -162,9 +162,9 @@ class ReviewScreen(Modal):
         if self.review.may_vote:
             return f"you may not approve: {clean(self.review.may_vote, 200)}"
         if self.hold.reason_required and not self._value("reason"):
-            return "this rule wants a reason"
+            return "this rule wants a reason: a goes there"
         if self.hold.risk == "high" and self._value("typed") != self.hold.target:
-            return f"high risk: type {clean(self.hold.target, 60)} to approve"
+            return f"high risk: type {clean(self.hold.target, 60)} to approve; a goes there"
         return ""
 
     def judge(self) -> None:
@@ -201,9 +201,23 @@ class ReviewScreen(Modal):
         self.focus_next()
 
     def on_key(self, event: events.Key) -> None:
-        if event.key == "x" and not isinstance(self.focused, Input):
+        if isinstance(self.focused, Input):
+            return
+        if event.key == "x":
             event.stop()
             self._deny()
+        elif event.key == "a":
+            event.stop()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """To whatever approving still lacks, then to the button itself, which only Enter or a click presses."""
+        if self.hold.reason_required and not self._value("reason"):
+            self.query_one("#reason").focus()
+        elif self.hold.risk == "high" and self._value("typed") != self.hold.target:
+            self.query_one("#typed").focus()
+        elif not self.query_one("#approve", Button).disabled:
+            self.query_one("#approve").focus()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         event.stop()
