@@ -118,6 +118,12 @@ approvals: {{remind: 500ms}}
         self.state = home / "state"
         self.desk: LocalDesk = self.gateway.desk()
 
+    def restart(self, config_text: str) -> None:
+        """Another gateway on the same state directory."""
+        self.gateway = GatewayThread(load_text(config_text, "bed.yaml", self.home))
+        self.gateway.start()
+        self.desk = self.gateway.desk()
+
     def _seed(self) -> str:
         c = self.canaries
         return f"""
