@@ -12,7 +12,6 @@ import threading
 import traceback
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
 
 from hooptui.audit import replay as recordings
 from hooptui.audit.files import JournalError
@@ -29,6 +28,8 @@ from hooptui.logline import line
 from hooptui.policy.rules import PolicyError
 
 CRASH = "screen-crash.txt"
+CRASHED = 1
+"""What Textual returns when something in a screen raised."""
 
 
 def start(config: Config) -> GatewayThread:
@@ -69,27 +70,34 @@ def show(desk: Desk, state_dir: Path, *, demo: str = "", replay: str = "") -> bo
     """Run the screen until its operator leaves; False when it crashed, with the traceback kept in the state directory."""
     from hooptui.tui.app import HooptuiApp
 
-    # Told to go, or the terminal is gone: the screen gives the terminal back on its way out.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
     app = HooptuiApp(desk, demo=demo, replay=replay)
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        """Told to go, or the terminal is gone: the screen gives the terminal back on its way out."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise SystemExit(128 + number) from None
+        loop.call_soon_threadsafe(app.exit, None, 128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, leave)
     try:
         app.run()
-    except Exception:  # noqa: BLE001 - whatever a screen dies of, the gateway must go on
-        _keep(state_dir)
+    except Exception as fault:  # noqa: BLE001 - whatever a screen dies of, the gateway must go on
+        _keep(state_dir, fault)
         return False
-    return not app.return_code
+    if app.return_code == CRASHED:
+        _keep(state_dir, app.fault)
+        return False
+    return True
 
 
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)
-
-
-def _keep(state_dir: Path) -> None:
+def _keep(state_dir: Path, fault: BaseException | None) -> None:
     with contextlib.suppress(OSError):  # a full disk must not take the gateway down with the screen
         descriptor = os.open(state_dir / CRASH, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
-            file.write(traceback.format_exc())
+            file.writelines(traceback.format_exception(fault) if fault else ["no traceback\n"])
 
 
 def attach(path: Path, *, readonly: bool) -> int:

@@ -104,6 +104,11 @@ class HooptuiApp(App[str], inherit_bindings=False):
         await super().on_event(event)
 
     @property
+    def fault(self) -> Exception | None:
+        """What the screen died of, when `return_code` is 1."""
+        return self._exception
+
+    @property
     def readonly(self) -> bool:
         """Whether this screen may only look."""
         return self.desk.readonly or (self.snapshot is not None and not self.snapshot.health.operator)
