@@ -64,6 +64,9 @@ class Names(Generic[V]):
         self._serial = 0
         self._budget = budget
         self._weight = 0
+        """Of what is confirmed."""
+        self._sent_weight = 0
+        """Of what is under way."""
 
     def look(self, name: bytes, segment: int) -> V | Doubt | None:
         """What `name` means to a message of `segment`, if the server gets to execute that message at all.
@@ -78,6 +81,10 @@ class Names(Generic[V]):
             return self._confirmed.get(name)
         return last.value if last.segment == segment else UNCERTAIN
 
+    def unheard_of(self, name: bytes) -> bool:
+        """Nothing has given this name a meaning, and nothing under way will."""
+        return name not in self._confirmed and name not in self._last
+
     def sent(self, name: bytes | None, value: V | None, segment: int, *, forget_on_failure: bool = False) -> Change[V]:
         """A message that changes `name` goes to the server; its answer must be told by `settle`.
 
@@ -85,9 +92,9 @@ class Names(Generic[V]):
             TooMuch: the budget is spent.
         """
         if value is not None:
-            if self._weight + value.weight > self._budget:
+            if self._weight + self._sent_weight + value.weight > self._budget:
                 raise TooMuch(f"prepared statements and portals take more than {self._budget} bytes")
-            self._weight += value.weight
+            self._sent_weight += value.weight
         self._serial += 1
         change = Change(name, value, segment, self._serial, forget_on_failure)
         if name is None:
@@ -104,8 +111,8 @@ class Names(Generic[V]):
                 self._sweep = None
         elif self._last.get(name) is change:
             del self._last[name]
-        if value is not None and not done:
-            self._weight -= value.weight
+        if value is not None:
+            self._sent_weight -= value.weight
         if done is None or (not done and not change.forget_on_failure):
             return
         if name is None:
@@ -115,12 +122,12 @@ class Names(Generic[V]):
         self._drop(name)
         if done and value is not None:
             self._confirmed[name] = value
+            self._weight += value.weight
 
     def clear(self) -> None:
         """The server has dropped everything it had confirmed; what is under way stays so."""
-        if self._confirmed:
-            for name in tuple(self._confirmed):
-                self._drop(name)
+        self._confirmed.clear()
+        self._weight = 0
 
     def _drop(self, name: bytes) -> None:
         gone = self._confirmed.pop(name, None)

@@ -32,6 +32,8 @@ _KEEPS_SETTINGS: Final = frozenset(
         "drop", "lock", "listen", "notify", "analyze", "vacuum",
     }
 )  # fmt: skip
+_PLAIN: Final = frozenset({"select", "insert", "update", "delete", "merge"})
+_BLOCKS: Final = frozenset({"begin", "commit", "rollback"})
 _KEEPS_SETTINGS_NEUTRAL: Final = frozenset(
     {"begin", "prepare", "execute", "deallocate", "declare", "fetch", "move", "close", "unlisten", "empty"}
 )
@@ -41,15 +43,17 @@ PARSE, BIND, DESCRIBE, EXECUTE, CLOSE, SYNC, FLUSH, QUERY, FUNCTION_CALL, TERMIN
 COPY_DATA, COPY_DONE, COPY_FAIL = b"dcf"
 COPY_IN: Final = codec.COPY_IN
 
+# The steps are not frozen: one is made for each message, and a frozen dataclass takes three times as long to make.
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True, eq=False)
 class Pass:
     """Send it on as it is."""
 
     expected: Expected | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Ask:
     """It runs something: only with a permit."""
 
@@ -73,19 +77,19 @@ class Ask:
         return bool(self.name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class StandIn:
     """Let the server fail in its place, and show the client this error instead."""
 
     error: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Drop:
     """The server would ignore it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Wait:
     """Read it again when this holds; `flush` tells the server to answer what it has."""
 
@@ -93,7 +97,7 @@ class Wait:
     flush: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Goodbye:
     """The client ends the session."""
 
@@ -218,18 +222,27 @@ class Reader:
             self._pipeline.in_transaction,
             {"portal": self._settings.show(name)} if name else {},
         )
-        copies = tuple(one.copy for one in understood.statements if one.copy is not None)
+        statements = understood.statements
+        settle_unnamed = simple and not self._unnamed_unheard_of()
+        if len(statements) == 1 and not facts.neutral and facts.commands <= _PLAIN and not settle_unnamed:
+            # What most of them are: one statement that changes neither names nor settings.
+            return Ask(operation, simple, portal, name=name)
+        copies = tuple(one.copy for one in statements if one.copy is not None)
         changes: Callable[[int], list[tuple[int, Settle]]] | None = None
-        if simple:
-            changes = partial(self._changes_of_query, understood.statements)
+        if settle_unnamed:
+            changes = partial(self._changes_of_query, statements)
         elif _touches_names(understood):
-            changes = partial(self._changes, understood.statements)
+            changes = partial(self._changes, statements)
         may_set = not (facts.commands <= _KEEPS_SETTINGS and facts.neutral <= _KEEPS_SETTINGS_NEUTRAL)
         begins = None
-        if facts.neutral & {"begin", "commit", "rollback"}:
-            last = [one for one in understood.statements if one.facts.neutral & {"begin", "commit", "rollback"}]
+        if facts.neutral & _BLOCKS:
+            last = [one for one in statements if one.facts.neutral & _BLOCKS]
             begins = bool(last) and "begin" in last[-1].facts.neutral
         return Ask(operation, simple, portal, copies, changes, may_set, name, begins)
+
+    def _unnamed_unheard_of(self) -> bool:
+        pipeline = self._pipeline
+        return pipeline.statements.unheard_of(b"") and pipeline.portals.unheard_of(b"")
 
     # --- what prepares it
 

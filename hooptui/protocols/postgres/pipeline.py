@@ -40,10 +40,10 @@ class Prepared:
     understood: Understood
     types: tuple[int, ...] = ()
     """OIDs of its parameters as far as they are known: from Parse, then from the server's description."""
+    weight: int = 0
 
-    @property
-    def weight(self) -> int:
-        return 500 + 2 * len(self.text)
+    def __post_init__(self) -> None:
+        self.weight = 500 + 2 * len(self.text)
 
 
 @dataclass(slots=True, eq=False)
@@ -59,10 +59,14 @@ class Portal:
     """Its columns, once the server has described them."""
     described: bool = False
     """It has been, or is being, described."""
+    weight: int = 0
 
-    @property
-    def weight(self) -> int:
-        return 500 + sum(len(value or "") for value in self.parameters)
+    def __post_init__(self) -> None:
+        self.weight = 500 + sum(map(_length, self.parameters))
+
+
+def _length(value: str | None) -> int:
+    return 0 if value is None else len(value)
 
 
 @dataclass(slots=True, eq=False)

@@ -11,6 +11,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from hooptui.core.approvals import Approval
 from hooptui.core.gate import Permit, Refused, Why
@@ -43,7 +44,7 @@ from hooptui.protocols.postgres.pipeline import (
 from hooptui.protocols.postgres.rows import Layout
 from hooptui.protocols.postgres.running import Running
 from hooptui.protocols.postgres.settings import Settings
-from hooptui.protocols.postgres.stepping import Rest, step
+from hooptui.protocols.postgres.stepping import step
 from hooptui.protocols.postgres.wire import HEADER, Frame
 
 _SAFE_ENCODINGS = frozenset({"", "utf8", "utf-8", "unicode", "sql_ascii", "latin1"})
@@ -204,14 +205,14 @@ class Requests:
         except Exception as fault:  # noqa: BLE001 - whatever went wrong in asking, the answer is no
             self._refuse(ask, _failed(fault))
             return
-        if isinstance(outcome, Rest):
-            self._asking = asyncio.get_running_loop().create_task(outcome)
-            self._asking.add_done_callback(lambda task: self._verdict(ask, raw, task))
-            if self._pipeline.open and self._pipeline.queue:
-                # What was sent before goes on, and its answers are not to wait for the verdict.
-                self.upward.append(build.FLUSH)
+        if isinstance(outcome, Permit):
+            self._permitted(ask, raw, outcome)
             return
-        self._permitted(ask, raw, outcome)
+        self._asking = asyncio.get_running_loop().create_task(outcome)
+        self._asking.add_done_callback(partial(self._verdict, ask, raw))
+        if self._pipeline.open and self._pipeline.queue:
+            # What was sent before goes on, and its answers are not to wait for the verdict.
+            self.upward.append(build.FLUSH)
 
     def _held(self, approval: Approval, remaining: float) -> None:
         self._tell(replies.held(approval, remaining))
@@ -234,8 +235,7 @@ class Requests:
             words = "the session ended before it was sent" if self._over else "skipped after an error"
             Running(self._session, permit.number).finish(words)
             return
-        masker = self._session.masker
-        if masker.masks and any(_streams_out(copy) for copy in ask.copies):
+        if ask.copies and self._session.masker.masks and any(_streams_out(copy) for copy in ask.copies):
             self._inquire(ask, raw, permit)
         else:
             self._forward(ask, raw, permit)
@@ -272,7 +272,7 @@ class Requests:
             pipeline.begun = ask.begins
         pipeline.expect(expected)
         self.upward.append(raw)
-        if any(copy.direction == "from" and not copy.file and not copy.program for copy in ask.copies):
+        if ask.copies and any(copy.direction == "from" and not copy.file and not copy.program for copy in ask.copies):
             # Whether what follows is data hangs on the server's answer.
             self._until = lambda: bool(pipeline.copying) or expected.over
 
