@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -214,26 +215,33 @@ async def _ask_for_tls(upstream: Upstream, sock: socket.socket) -> ssl.SSLContex
 
 
 def _context(upstream: Upstream) -> ssl.SSLContext:
+    """A context for this way of verifying; shared by connections, since each would hold its CAs in memory again."""
     mode = upstream.sslmode
     verify = mode in (SslMode.VERIFY_CA, SslMode.VERIFY_FULL) or (
         mode is SslMode.REQUIRE and upstream.ca_file is not None
     )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["postgresql"])
-    context.check_hostname = mode is SslMode.VERIFY_FULL
-    context.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
-    if not verify:
-        return context
     try:
-        if upstream.ca_file is None:
-            context.load_default_certs()
-        else:
-            context.load_verify_locations(upstream.ca_file)
+        found = upstream.ca_file.stat() if verify and upstream.ca_file is not None else None
+        stamp = (found.st_mtime_ns, found.st_size, found.st_ino) if found is not None else None
+        return _made(mode is SslMode.VERIFY_FULL, verify, upstream.ca_file, stamp)
     except ssl.SSLError:
         raise UpstreamFailed(Fault.TLS_UNTRUSTED, f"{upstream.ca_file}: expected CA certificates in PEM") from None
     except OSError as fault:
         raise UpstreamFailed(Fault.TLS_UNTRUSTED, f"{upstream.ca_file}: {fault.strerror or fault}") from None
+
+
+@lru_cache(maxsize=64)
+def _made(check_name: bool, verify: bool, ca_file: Path | None, stamp: tuple[int, int, int] | None) -> ssl.SSLContext:
+    """`stamp` tells one content of the CA file from the next, so that a replaced file is read again."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["postgresql"])
+    context.check_hostname = check_name
+    context.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
+    if verify and ca_file is None:
+        context.load_default_certs()
+    elif verify:
+        context.load_verify_locations(ca_file)
     return context
 
 
