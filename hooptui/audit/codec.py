@@ -7,9 +7,9 @@ strict: an unknown kind or field is an error that names it.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import MISSING, fields
+from math import isfinite
 from typing import Any, Final, get_type_hints
 
 import msgspec
@@ -36,6 +36,15 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
     data: msgspec.Raw
 
 
+class _Written(msgspec.Struct, gc=False):
+    """The same with its body as it is, so that one call of the encoder makes the whole line."""
+
+    at: float
+    session: str
+    kind: str
+    data: object
+
+
 def kind_of(body: type[Body]) -> str:
     """The tag of a body's class: `SessionOpened` is `session_opened`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", body.__name__).lower()
@@ -58,7 +67,7 @@ def _numbers(body: type[Body]) -> tuple[str, ...]:
 
 _KINDS: Final = {kind_of(body): body for body in BODIES}
 _READERS: Final = {kind: _reader(body) for kind, body in _KINDS.items()}
-_WRITERS: Final = {body: (f',"kind":"{kind}","data":'.encode(), _numbers(body)) for kind, body in _KINDS.items()}
+_WRITERS: Final = {body: (kind, _numbers(body)) for kind, body in _KINDS.items()}
 _encode: Final = msgspec.json.Encoder().encode
 _line: Final = msgspec.json.Decoder(_Line)
 
@@ -75,24 +84,22 @@ def encode_event(event: Event) -> bytes:
     known = _WRITERS.get(type(body))
     if known is None:
         raise Unwritable(f"{type(body).__name__} is no kind of event")
-    middle, numbers = known
+    kind, numbers = known
     for name in numbers:
         number = getattr(body, name)
-        if number is not None and not math.isfinite(number):
-            raise Unwritable(f"{kind_of(type(body))}.{name} is not a finite number")
-    if not math.isfinite(event.at):
+        if number is not None and not isfinite(number):
+            raise Unwritable(f"{kind}.{name} is not a finite number")
+    at = event.at
+    if not isfinite(at):
         raise Unwritable("the time of an event is not a finite number")
     try:
-        line = b'{"at":%b,"session":%b%b%b}' % (_encode(event.at), _encode(event.session), middle, _encode(body))
+        line = _encode(_Written(at, event.session, kind, body))
     except UnicodeEncodeError:
-        session, data = _clean(event.session), _clean(msgspec.to_builtins(body))
-        line = b'{"at":%b,"session":%b%b%b}' % (_encode(event.at), _encode(session), middle, _encode(data))
+        line = _encode(_Written(at, _clean(event.session), kind, _clean(msgspec.to_builtins(body))))
     except (TypeError, OverflowError, RecursionError) as error:
-        raise Unwritable(f"{kind_of(type(body))}: {type(error).__name__}") from None
+        raise Unwritable(f"{kind}: {type(error).__name__}") from None
     if len(line) > MAX_LINE:
-        raise Unwritable(
-            f"{kind_of(type(body))} takes {len(line)} bytes, more than the {MAX_LINE} that a line may have"
-        )
+        raise Unwritable(f"{kind} takes {len(line)} bytes, more than the {MAX_LINE} that a line may have")
     return line
 
 

@@ -125,9 +125,10 @@ class Session:
         Raises:
             CannotRecord: nobody was told, because nothing may happen unrecorded.
         """
-        event = Event(self.house.clock.now(), self.id, body)
-        self.house.ledger.append(event)
-        self.house.bus.publish(event)
+        house = self.house
+        event = Event(house.clock.now(), self.id, body)
+        house.ledger.append(event)
+        house.bus.publish(event)
 
     def opened(self) -> None:
         """Record the start; a session that cannot be recorded is not opened.
@@ -179,7 +180,8 @@ class Session:
         self.counters.operations += 1
         number = self.counters.operations
         trail = _Trail(number)
-        await self._may_go_on(number)
+        if self._ending is not None or self.deadline is not None or not self._thawed.is_set():
+            await self._may_go_on(number)
         try:
             self._asked(number, operation)
             trail.decision = decision = self._decide(operation)
@@ -384,7 +386,9 @@ class Session:
         text = masker.text(operation.text)
         self.last, self.last_at = text, self.house.clock.now()
         self.history.append(text)
-        parameters = tuple(None if value is None else masker.text(value) for value in operation.parameters)
+        parameters: tuple[Masked | None, ...] = ()
+        if operation.parameters:
+            parameters = tuple(None if value is None else masker.text(value) for value in operation.parameters)
         commands, relations = _listed(facts)
         self.record(Asked(number, operation.verb, text, commands, relations, parameters))
 

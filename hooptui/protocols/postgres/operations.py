@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeAlias
 
-from hooptui.core.model import Operation, SqlFacts
+from hooptui.core.model import EMPTY, Operation, SqlFacts
 from hooptui.protocols.postgres import codec, parameters, replies
 from hooptui.protocols.postgres.facts import understand, with_prepared
 from hooptui.protocols.postgres.facts_model import CopyShape, Statement, Understood, unknown
@@ -42,6 +42,8 @@ _KEEPS_SETTINGS_NEUTRAL: Final = frozenset(
 PARSE, BIND, DESCRIBE, EXECUTE, CLOSE, SYNC, FLUSH, QUERY, FUNCTION_CALL, TERMINATE = b"PBDECSHQFX"
 COPY_DATA, COPY_DONE, COPY_FAIL = b"dcf"
 COPY_IN: Final = codec.COPY_IN
+_COPY: Final = frozenset({COPY_DATA, COPY_DONE, COPY_FAIL})
+_KNOWN: Final = frozenset({PARSE, BIND, DESCRIBE, EXECUTE, CLOSE, FLUSH, QUERY, FUNCTION_CALL})
 
 # The steps are not frozen: one is made for each message, and a frozen dataclass takes three times as long to make.
 
@@ -127,11 +129,11 @@ class Reader:
         if kind == SYNC:
             codec.empty(raw)
             return Pass(Expected(SYNC, pipeline.segment))
-        if kind in (COPY_DATA, COPY_DONE, COPY_FAIL):
+        if kind in _COPY:
             # What is left of a copy that the server has given up; it ignores these, and so nothing hangs on them.
             return Drop()
         if pipeline.skipping:
-            if kind not in (PARSE, BIND, DESCRIBE, EXECUTE, CLOSE, FLUSH, QUERY, FUNCTION_CALL):
+            if kind not in _KNOWN:
                 raise ProtocolViolation(f"message type {kind:#04x} is not known")
             return Drop()
         match kind:
@@ -176,11 +178,10 @@ class Reader:
         if pipeline.open and pipeline.queue:
             # Whether the server is about to skip this message depends on answers that it may not have sent yet.
             return Wait(lambda: not pipeline.queue, flush=True)
-        wait = self._doubtful(raw_text)
-        if wait is not None:
+        if depends(raw_text) and (wait := self._doubtful()) is not None:
             return wait
         text, understood = self._understand(raw_text)
-        facts = self._resolved(understood)
+        facts = self._resolved(understood) if understood.executes else understood.facts
         if facts is None:
             return self._wait_for_names()
         return self._ask(text, understood, facts, simple=True)
@@ -198,10 +199,11 @@ class Reader:
             words = f"the {what} {shown!r} is not known to this gateway"
             return Ask(Operation("postgres", "execute", "", unknown(words)), simple=False)
         prepared = portal.prepared
-        facts = self._resolved(prepared.understood)
+        understood = prepared.understood
+        facts = self._resolved(understood) if understood.executes else understood.facts
         if facts is None:
             return self._wait_for_names()
-        return self._ask(prepared.text, prepared.understood, facts, simple=False, portal=portal, name=name)
+        return self._ask(prepared.text, understood, facts, simple=False, portal=portal, name=name)
 
     def _function_call(self) -> Step:
         pipeline = self._pipeline
@@ -213,14 +215,15 @@ class Reader:
     def _ask(
         self, text: str, understood: Understood, facts: SqlFacts, *, simple: bool, portal: Portal | None = None, name: bytes = b""
     ) -> Ask:  # fmt: skip
+        pipeline = self._pipeline
         operation = Operation(
             "postgres",
             understood.verb,
             text,
             facts,
             portal.parameters if portal is not None else (),
-            self._pipeline.in_transaction,
-            {"portal": self._settings.show(name)} if name else {},
+            pipeline.in_transaction,
+            {"portal": self._settings.show(name)} if name else EMPTY,
         )
         statements = understood.statements
         settle_unnamed = simple and not self._unnamed_unheard_of()
@@ -250,8 +253,7 @@ class Reader:
         message = codec.parse(raw)
         if _unfit(message.statement):
             return StandIn(replies.unfit_name())
-        wait = self._doubtful(message.query)
-        if wait is not None:
+        if depends(message.query) and (wait := self._doubtful()) is not None:
             return wait
         text, understood = self._understand(message.query)
         pipeline = self._pipeline
@@ -307,10 +309,10 @@ class Reader:
 
     # --- what a text means
 
-    def _doubtful(self, raw: bytes) -> Wait | None:
-        """Settings that decide how this text is read may be changing: wait for the server's word on them."""
+    def _doubtful(self) -> Wait | None:
+        """The settings that decide how a text is read may be changing: wait for the server's word on them."""
         pipeline = self._pipeline
-        if depends(raw) and not pipeline.all_reported() and pipeline.setting_segment != pipeline.segment:
+        if not pipeline.all_reported() and pipeline.setting_segment != pipeline.segment:
             return Wait(pipeline.all_reported)
         return None
 
@@ -329,8 +331,6 @@ class Reader:
 
     def _resolved(self, understood: Understood) -> SqlFacts | None:
         """The facts with EXECUTE looked up in what the session has prepared; None while a name is uncertain."""
-        if not understood.executes:
-            return understood.facts
         known: dict[str, SqlFacts] = {}
         for statement in understood.statements:
             if statement.executes is None:
@@ -391,7 +391,7 @@ def _statement_change(one: Statement) -> tuple[str | None, Prepared | None]:
 
 def _unfit(name: bytes) -> bool:
     """Two such names, or one in two encodings, could mean the same thing to the server and not to the gateway."""
-    return len(name) > NAME_MAX or not name.isascii()
+    return bool(name) and (len(name) > NAME_MAX or not name.isascii())
 
 
 def _touches_names(understood: Understood) -> bool:

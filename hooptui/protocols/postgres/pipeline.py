@@ -20,6 +20,8 @@ from hooptui.protocols.postgres.wire import ProtocolViolation
 PARSE, BIND, DESCRIBE, EXECUTE, CLOSE, SYNC, QUERY = b"PBDECSQ"
 """Type bytes of the requests that are answered."""
 
+_ENDS_SEGMENT: Final = frozenset({SYNC, QUERY})
+
 _ANSWERS: Final[dict[int, frozenset[int]]] = {
     PARSE: frozenset(b"1"),
     BIND: frozenset(b"2"),
@@ -144,7 +146,7 @@ class Pipeline:
     def expect(self, expected: Expected) -> Expected:
         """A message with this answer goes to the server."""
         self.queue.append(expected)
-        if expected.kind in (SYNC, QUERY):
+        if expected.kind in _ENDS_SEGMENT:
             self.segment += 1
             self.open = False
             self.skipping = False
@@ -174,9 +176,10 @@ class Pipeline:
         Raises:
             ProtocolViolation: the server answers what was not asked.
         """
-        if not self.queue:
+        queue = self.queue
+        if not queue:
             raise ProtocolViolation(f"the server sent {chr(kind)!r} without being asked")
-        head = self.queue[0]
+        head = queue[0]
         if kind not in _ANSWERS[head.kind]:
             raise ProtocolViolation(f"the server answered {chr(head.kind)!r} with {chr(kind)!r}")
         return head
@@ -185,8 +188,9 @@ class Pipeline:
         """The first request has been answered and done."""
         head = self.queue.popleft()
         head.over = True
-        for _, settle in head.changes or ():
-            settle(True)
+        if head.changes:
+            for _, settle in head.changes:
+                settle(True)
         return head
 
     def completed(self, head: Expected) -> None:
@@ -235,9 +239,10 @@ class Pipeline:
         """ReadyForQuery came: the first request, a Sync or a Query, is done."""
         head = self.queue.popleft()
         head.over = True
-        for behind, settle in head.changes or ():
-            # A change that no CommandComplete has confirmed by now is of a statement that was not reached.
-            settle(True if behind == 0 else None)
+        if head.changes:
+            for behind, settle in head.changes:
+                # A change that no CommandComplete has confirmed by now is of a statement that was not reached.
+                settle(True if behind == 0 else None)
         self.status = status
         self.reported = head.segment
         self.copying = 0

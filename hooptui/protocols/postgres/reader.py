@@ -70,23 +70,35 @@ class Reader:
 
     def string(self) -> bytes:
         """Up to the next zero byte, which is read and left out."""
-        end = self._data.find(b"\0", self._position)
+        start = self._position
+        end = self._data.find(0, start)
         if end < 0:
             raise self.violation("has a string without an end")
-        return self.take(end - self._position + 1)[:-1]
+        self._position = end + 1
+        return self._data[start:end]
 
     def value(self) -> bytes | None:
         """A length and that many bytes; a length of -1 is NULL."""
-        size = self.int32()
+        start = self._position + 4
+        if start > self._end:
+            raise self.violation("ends before its content does")
+        size: int = _i32(self._data, start - 4)[0]
         if size == -1:
+            self._position = start
             return None
         if size < 0:
             raise self.violation(f"has a value of length {size}")
-        return self.take(size)
+        end = start + size
+        if end > self._end:
+            raise self.violation("ends before its content does")
+        self._position = end
+        return self._data[start:end]
 
     def formats(self, columns: int | None) -> tuple[int, ...]:
         """Format codes: none, one for all, or one for each of `columns` (None: not known here)."""
         count = self.uint16()
+        if not count:
+            return ()
         if 2 * count > self.left:
             raise self.violation("ends before its content does")
         codes = tuple(self.uint16() for _ in range(count))

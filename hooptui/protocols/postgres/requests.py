@@ -106,9 +106,11 @@ class Requests:
 
     def feed(self, frames: Iterable[Frame]) -> None:
         """Whole messages have come."""
+        inbox, waiting = self._inbox, self.waiting
         for frame in frames:
-            self._inbox.append(frame)
-            self.waiting += len(frame[1])
+            inbox.append(frame)
+            waiting += len(frame[1])
+        self.waiting = waiting
 
     def pump(self) -> None:
         """Go on as far as possible.
@@ -119,10 +121,11 @@ class Requests:
             CannotRecord: what it copies in could not be recorded.
         """
         inbox = self._inbox
+        read = self._reader.read
         while not self._stalled() and inbox and not self.goodbye:
             kind, raw = inbox[0]
-            one = self._reader.read(kind, raw)
-            if type(one) is Wait:
+            one = read(kind, raw)
+            if isinstance(one, Wait):
                 if one.flush:
                     self.upward.append(build.FLUSH)
                 self._until = one.until

@@ -107,6 +107,8 @@ class Answers:
         room = running.room
         if plan is not None and (plan.forced or plan.suspects(run)):
             run = rows.mask_run(run, layout, plan, running.tally, running.keep if room else None)
+        elif room and count == 1:
+            running.keep(rows.values(run, len(layout.columns)), len(run))
         elif room:
             width = len(layout.columns)
             for frame in rows.frames(run):

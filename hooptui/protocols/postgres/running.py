@@ -38,6 +38,7 @@ class Running:
 
     def __init__(self, session: Session, number: int) -> None:
         self.number = number
+        house = session.house
         self.rows = 0
         """Result rows so far."""
         self.tally = Tally()
@@ -46,8 +47,8 @@ class Running:
         self.cancelled = False
         """Somebody asked the server to stop it."""
         self._session = session
-        self._begun = session.house.clock.monotonic()
-        self._cap = session.house.recording_cap
+        self._begun = house.clock.monotonic()
+        self._cap = house.recording_cap
         self._used = 0
         self._kept: list[list[bytes | None]] = []
         self._layout: Layout | None = None
@@ -69,9 +70,10 @@ class Running:
         """
         if self._layout is layout:
             return
-        self.flush()
+        if self._kept:
+            self.flush()
         self._layout = layout
-        if self.room:
+        if self._used < self._cap:
             self._used += 1 + sum(map(len, layout.header))
             self._session.record(Header(self.number, layout.header))
 
@@ -115,7 +117,8 @@ class Running:
 
     def completed(self, tag: str) -> None:
         """One statement of it is done; the next one's rows are of another layout."""
-        self.flush()
+        if self._kept:
+            self.flush()
         self._layout = None
         if len(self._tags) == TAGS_SHOWN:
             self._tags.append("…")
@@ -127,20 +130,22 @@ class Running:
         if self._finished:
             return
         self._finished = True
-        try:
-            self.flush()
-            if self._left_out:
-                self._session.record(Omitted(self.number, self._left_out, self._left_out_bytes, self._cap))
-        except CannotRecord:
-            # The same failure meets whatever the session asks next; what has run is still to be counted.
-            self._kept = []
+        session, tally = self._session, self.tally
+        if self._kept or self._left_out:
+            try:
+                self.flush()
+                if self._left_out:
+                    session.record(Omitted(self.number, self._left_out, self._left_out_bytes, self._cap))
+            except CannotRecord:
+                # The same failure meets whatever the session asks next; what has run is still to be counted.
+                self._kept = []
         failure = self.error or instead
-        self._session.finished(
+        session.finished(
             self.number,
             failure or "; ".join(self._tags),
             ok=not failure,
             rows=self.rows,
-            masked=self.tally.masked,
-            seconds=self._session.house.clock.monotonic() - self._begun,
-            masks=tuple(sorted(self.tally.rules or ())),
+            masked=tally.masked,
+            seconds=session.house.clock.monotonic() - self._begun,
+            masks=tuple(sorted(tally.rules)) if tally.rules else (),
         )

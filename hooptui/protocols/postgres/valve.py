@@ -22,24 +22,24 @@ class Stop(Flag):
 class Valve:
     """Of one transport."""
 
-    __slots__ = ("_stopped", "_transport")
+    __slots__ = ("_stopped", "_transport", "shut")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._stopped = Stop(0)
-
-    @property
-    def shut(self) -> bool:
-        return bool(self._stopped)
+        self.shut = False
+        """Some reason stops it; to be read only."""
 
     def stop(self, reason: Stop) -> None:
-        before, self._stopped = self._stopped, self._stopped | reason
+        before, self._stopped = self.shut, self._stopped | reason
+        self.shut = True
         if not before and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def go(self, reason: Stop) -> None:
-        before, self._stopped = self._stopped, self._stopped & ~reason
-        if before and not self._stopped and not self._transport.is_closing():
+        before, self._stopped = self.shut, self._stopped & ~reason
+        self.shut = bool(self._stopped)
+        if before and not self.shut and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def open(self) -> None:

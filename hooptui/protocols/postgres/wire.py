@@ -20,6 +20,7 @@ HEADER = 5
 
 DATA_ROW = 0x44
 COPY_DATA = 0x64
+_BULK = frozenset((DATA_ROW, COPY_DATA))
 
 _header = Struct(">BI").unpack_from
 
@@ -143,6 +144,11 @@ class Framer(_Carry):
         """
         if self._broken:
             raise ProtocolViolation(self._broken)
+        if not self._pending and len(data) >= HEADER:
+            # A chunk that is one message, as small statements come.
+            kind, length = _header(data, 0)
+            if length + 1 == len(data) and 4 <= length <= self._limit:
+                return [(kind, data)]
         frames: list[Frame] = []
         position = 0
         try:
@@ -199,17 +205,14 @@ class RunFramer(_Carry):
             limit = self._limit
             while position <= last_header:
                 kind, length = _header(data, position)
-                if kind in (DATA_ROW, COPY_DATA):
+                if length < 4 or length > limit:
+                    raise self._break(_bad_length(kind, length, limit))
+                after = position + length + 1
+                if after > end:
+                    break
+                count = 1
+                if kind in _BULK and after < end and data[after] == kind:
                     after, count = bulk(data, position, limit)
-                    if not count:
-                        break
-                else:
-                    if length < 4 or length > limit:
-                        raise self._break(_bad_length(kind, length, limit))
-                    after = position + length + 1
-                    count = 1
-                    if after > end:
-                        break
                 runs.append((kind, data[position:after], count))
                 position = after
         except ProtocolViolation as violation:
