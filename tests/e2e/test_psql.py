@@ -164,6 +164,13 @@ def test_watch(world: Bed) -> None:
     assert done.stdout.split().count("200") == 3, done.stdout + done.stderr
 
 
+def test_a_client_that_is_not_on_utf8_gets_masks_it_can_read(world: Bed) -> None:
+    done = world.run(
+        "psql", "-X", "-A", "-t", "-c", "SELECT email FROM customers WHERE id = 1", PGCLIENTENCODING="LATIN1"
+    )
+    assert done.stdout.strip() == "****", done.stdout + done.stderr
+
+
 def test_an_error_text_does_not_leak_a_value(world: Bed) -> None:
     done = world.psql("SELECT ssn::int FROM customers;\nINSERT INTO cards SELECT 1, pan FROM cards;\n")
     assert done.stderr.count("ERROR") == 2, done.stderr

@@ -45,14 +45,16 @@ class Layered:
         return True
 
 
-def plan(columns: Sequence[Column], lineages: Sequence[Lineage], masker: Masker) -> ResultMask | None:
+def plan(
+    columns: Sequence[Column], lineages: Sequence[Lineage], masker: Masker, *, ascii_only: bool = False
+) -> ResultMask | None:
     """The masker's plan for these columns by every name they have."""
-    own = masker.plan(columns)
+    own = masker.plan(columns, ascii_only=ascii_only)
     masks: list[ColumnMask | None] = list(own.columns) if own is not None else [None] * len(columns)
     deeper = False
     for index, (column, lineage) in enumerate(zip(columns, lineages, strict=True)):
         for source in lineage[1:]:
-            other = masker.plan((replace(column, source=source),))
+            other = masker.plan((replace(column, source=source),), ascii_only=ascii_only)
             # What the detectors look for they look for under any name; only a mask by name is news.
             if other is None or not other.forced or other.columns[0] is None:
                 continue

@@ -146,14 +146,20 @@ class Answers:
         masker, now = self._session.masker, self._session.house.clock.monotonic()
         sources, self._sources = self._sources, None
         known = self._known.get(raw)
-        if known is not None and known[1].masker is masker and now - known[0] < FRESH:
+        ascii_only = self._settings.encoding != "UTF8"
+        if (
+            known is not None
+            and known[1].masker is masker
+            and known[1].ascii_only == ascii_only
+            and now - known[0] < FRESH
+        ):
             return known[1]
         fields = codec.row_description(raw)
         wanted = frozenset((field.table, field.attnum) for field in fields if field.table and field.attnum > 0)
         if wanted and masker.masks and sources is None:
             return wanted
         lineages = tuple((sources or {}).get((field.table, field.attnum), ()) for field in fields)
-        layout = rows.layout(self._columns(fields, lineages), lineages, masker)
+        layout = rows.layout(self._columns(fields, lineages), lineages, masker, ascii_only=ascii_only)
         if len(self._known) >= LAYOUTS:
             self._known.clear()
         self._known[raw] = (now, layout)
@@ -244,7 +250,7 @@ class Answers:
         masker = self._session.masker
         layout = head.layout
         if layout is not None and layout.masker is not masker:
-            layout = rows.layout(layout.columns, layout.lineages, masker)
+            layout = rows.layout(layout.columns, layout.lineages, masker, ascii_only=layout.ascii_only)
         if masker.masks and layout is None:
             raise ProtocolViolation("a copy began whose columns are not known")
         if layout is not None and layout.plan is not None:

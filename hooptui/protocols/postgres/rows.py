@@ -31,6 +31,7 @@ class Layout:
     plan: ResultMask | None
     header: tuple[Masked, ...]
     """Names of the columns, for the recording."""
+    ascii_only: bool = False
 
 
 @dataclass(slots=True)
@@ -47,9 +48,13 @@ class Tally:
         self.rules.add(rule)
 
 
-def layout(columns: tuple[Column, ...], lineages: tuple[Lineage, ...], masker: Masker) -> Layout:
+def layout(
+    columns: tuple[Column, ...], lineages: tuple[Lineage, ...], masker: Masker, *, ascii_only: bool = False
+) -> Layout:
+    """`ascii_only` for clients whose encoding is not UTF-8: what replaces a value must be text to them too."""
     header = tuple(masker.text(column.name) for column in columns)
-    return Layout(columns, lineages, masker, layers.plan(columns, lineages, masker), header)
+    plan = layers.plan(columns, lineages, masker, ascii_only=ascii_only)
+    return Layout(columns, lineages, masker, plan, header, ascii_only)
 
 
 def frames(run: bytes) -> Iterator[bytes]:
