@@ -6,7 +6,7 @@ Every text field that came from outside is `Masked`. Identifiers chosen by hoopt
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from hooptui.core.gate import Masked
 
@@ -21,9 +21,8 @@ class Body:
     kept: ClassVar[Kept] = "journal"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One happening. `session` is empty for those of the whole gateway."""
+class Event(NamedTuple):
+    """One happening; a tuple, because five of them are made for each small query. `session` is empty for those of the whole gateway."""
 
     at: float
     """Unix seconds."""

@@ -172,7 +172,7 @@ class Relay:
         valve = self._client_valve
         if valve is None:
             return
-        if requests.waiting + self._client_framer.pending > self._limits.ahead and requests.waiting:
+        if requests.waiting and requests.waiting + self._client_framer.pending > self._limits.ahead:
             valve.stop(Stop.AHEAD)
             self._watch.start()
         elif valve.shut:
