@@ -55,12 +55,11 @@ def screen(path: Path, *, readonly: bool) -> int:
     try:
         if show(gateway.desk(readonly=readonly), config.state_dir):
             return 0
-        print(
+        words = (
             f"hooptui: the screen crashed (see {config.state_dir / CRASH}); the gateway goes on. "
-            "`hooptui attach` opens a new screen, Ctrl-C stops the gateway.",
-            file=sys.stderr,
+            "`hooptui attach` opens a new screen, Ctrl-C stops the gateway."
         )
-        _headless(gateway, drain=30.0, subscription=None)
+        _headless(gateway, drain=30.0, subscription=None, first=words)
         return 1
     finally:
         gateway.stop("the operator left")
@@ -139,8 +138,8 @@ def serve(path: Path, *, drain: float) -> int:
     return 0
 
 
-def _headless(gateway: GatewayThread, *, drain: float, subscription: Subscription | None) -> None:
-    """Until SIGTERM or SIGINT: print events, reload on SIGHUP."""
+def _headless(gateway: GatewayThread, *, drain: float, subscription: Subscription | None, first: str = "") -> None:
+    """Until SIGTERM or SIGINT: print events, reload on SIGHUP. `first` is said once signals are heard."""
     stop, again = threading.Event(), threading.Event()
     wake = threading.Event()
 
@@ -154,6 +153,8 @@ def _headless(gateway: GatewayThread, *, drain: float, subscription: Subscriptio
 
     for number, handler in ((signal.SIGTERM, on_stop), (signal.SIGINT, on_stop), (signal.SIGHUP, on_reload)):
         signal.signal(number, handler)
+    if first:
+        print(first, file=sys.stderr)
     while not stop.is_set() and gateway.alive:
         wake.wait(0.25)
         wake.clear()
