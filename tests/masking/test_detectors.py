@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -128,24 +126,11 @@ UNITS = [
 ]  # fmt: skip
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", detectors.ALL)
-def test_hostile_text_takes_linear_time(name: str):
-    """Eight times the text may not take much more than eight times as long; a quadratic step would take 64 times."""
+def test_hostile_text_comes_to_an_end(name: str):
+    """A quadratic step would take minutes for one of these, and the limit of the test would name it."""
     for unit in UNITS:
-        small, large = (_seconds(name, unit * (size // len(unit))) for size in (16_000, 128_000))
-        assert large < 28 * max(small, 0.001), unit
-
-
-def _seconds(name: str, text: str) -> float:
-    best = 9.0
-    for _ in range(2):
-        started = time.perf_counter()
-        detectors.find(name, text)
-        best = min(best, time.perf_counter() - started)
-    return best
-
-
-@pytest.mark.parametrize("name", detectors.ALL)
-def test_a_megabyte_of_the_worst(name: str):
-    worst = max(UNITS, key=lambda unit: _seconds(name, unit * (8_000 // len(unit))))
-    assert _seconds(name, worst * (1_000_000 // len(worst))) < 10
+        text = unit * (256_000 // len(unit))
+        for start, end in detectors.find(name, text):
+            assert 0 <= start < end <= len(text), unit

@@ -245,10 +245,12 @@ def test_transcribe_cuts_long_values_but_never_through_a_find():
     assert shown == "é" * VALUE_LIMIT + "…"
 
 
+@pytest.mark.timeout(30)
 def test_statement_of_a_huge_value_stays_cheap():
-    started = time.perf_counter()
-    NET.transcribe([text_column("t")], [[b"a@b.io " * 1_000_000]])
-    assert time.perf_counter() - started < 0.5
+    """Only the beginning of a value is ever looked at, or 70 MB would not be done within the test's limit."""
+    [[shown]] = NET.transcribe([text_column("t")], [[b"a@b.io " * 10_000_000]])
+    assert shown is not None
+    assert len(shown) < 4 * VALUE_LIMIT, "a mask may be longer than what it hides"
 
 
 # --- construction
