@@ -130,7 +130,6 @@ def serve(path: Path, *, drain: float) -> int:
             f"hooptui {config.name}: {listener.protocol} on {listener.address}, CA {gateway.gateway.ca_file or 'your own'}",
             flush=True,
         )
-    _notify("READY=1")
     _headless(gateway, drain=drain, subscription=subscription)
     if gateway.failure:
         print(f"hooptui: {gateway.failure}", file=sys.stderr)
@@ -153,6 +152,8 @@ def _headless(gateway: GatewayThread, *, drain: float, subscription: Subscriptio
 
     for number, handler in ((signal.SIGTERM, on_stop), (signal.SIGINT, on_stop), (signal.SIGHUP, on_reload)):
         signal.signal(number, handler)
+    # Not before signals are heard: whoever waits for this may send one at once.
+    _notify("READY=1")
     if first:
         print(first, file=sys.stderr)
     while not stop.is_set() and gateway.alive:
