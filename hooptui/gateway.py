@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import secrets
 import ssl
 import stat
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,25 +25,22 @@ from hooptui.core.bus import Bus
 from hooptui.core.clock import Clock, SystemClock
 from hooptui.core.desk import ListenerView
 from hooptui.core.events import (
-    Alert,
     Body,
     Event,
     GatewayStarted,
     GatewayStopped,
-    LoginFailed,
     PolicyLoaded,
     PolicyRejected,
     Voted,
 )
-from hooptui.core.gate import CannotRecord, LoginRefused, Why
+from hooptui.core.gate import CannotRecord, Why
 from hooptui.core.house import House
-from hooptui.core.model import MaskRule, MaskSet, Target
-from hooptui.core.secret import Secret
 from hooptui.core.session import Session
 from hooptui.credentials import certificates
 from hooptui.credentials.keyfile import key_file
 from hooptui.credentials.static import resolve
-from hooptui.masking import detectors, make_masker
+from hooptui.doorman import FrontDoor
+from hooptui.masking import make_masker
 from hooptui.policy.rules import Policy
 from hooptui.policy.store import PolicyHolder
 from hooptui.policy.suite import run_tests
@@ -56,9 +52,6 @@ VIA = {"postgres": "pg", "ssh": "ssh", "kubernetes": "k8s"}
 
 TICK = 0.25
 """Seconds between two looks at the loop's delay, the policy's files and the journal."""
-
-STRANGERS = MaskSet((MaskRule("strangers", detect=tuple(sorted(detectors.ALL))),))
-"""What is masked in texts of people who are not let in, and of the gateway itself."""
 
 
 class Gateway:
@@ -72,16 +65,12 @@ class Gateway:
         self.policy = PolicyHolder(config.policy, _failing)
         self.verifier = Verifier(config.issuers, self.clock)
         self.approvals = Approvals(self._voted)
-        self.sessions: dict[str, Session] = {}
         self.loop_delay = 0.0
-        self.draining = False
         self.operator = config.operator
         self.postgres: PostgresGate | None = None
         self.listeners: tuple[ListenerView, ...] = ()
-        self._deadlines: dict[str, asyncio.TimerHandle] = {}
+        self.door: FrontDoor | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self.empty = asyncio.Event()
-        self.empty.set()
 
     # --- life
 
@@ -109,8 +98,18 @@ class Gateway:
                 tell_every=config.tell_every,
                 recording_cap=config.recording_cap,
             )
-            self.strangers = self.house.make_masker(STRANGERS)
-            self.postgres = PostgresGate(self, self._targets(), tls, config.limits)
+            self.door = FrontDoor(
+                config,
+                self.clock,
+                self.policy,
+                self.verifier,
+                self.approvals,
+                self.log,
+                self.house,
+                emit=self.emit,
+                spawn=self._spawn,
+            )
+            self.postgres = PostgresGate(self.door, self._targets(), tls, config.limits)
             host, port = config.listen.postgres
             actual = await self.postgres.start(host, port)
             self.listeners = (ListenerView("pg", f"{host}:{actual}", True),)
@@ -141,89 +140,36 @@ class Gateway:
 
     async def drain(self, seconds: float) -> None:
         """Stop listening; return when the last session is gone or after `seconds`."""
-        self.draining = True
+        if self.door is not None:
+            self.door.draining = True
         if self.postgres is not None:
             await self.postgres.stop()
         self.listeners = tuple(ListenerView(one.protocol, one.address, False, "draining") for one in self.listeners)
-        if seconds > 0 and self.sessions:
+        if seconds > 0 and self.door is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.empty.wait(), seconds)
+                await asyncio.wait_for(self.door.empty.wait(), seconds)
 
     async def _close_all(self) -> None:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for handle in self._deadlines.values():
-            handle.cancel()
+        if self.door is not None:
+            self.door.close()
         if self.postgres is not None:
             await self.postgres.close()
         await self.verifier.close()
         await self.log.close()
 
-    # --- the doorman
-
-    async def admit(self, credential: Secret, target: str, *, protocol: str, peer: str, application: str) -> Session:
-        try:
-            return await self._admit(credential, target, protocol, peer, application)
-        except LoginRefused as no:
-            self.refused(no.code, no.log, protocol=protocol, target=target, peer=peer)
-            raise
-
-    async def _admit(self, credential: Secret, name: str, protocol: str, peer: str, application: str) -> Session:
-        if self.draining:
-            raise LoginRefused("draining", "this gateway is shutting down", hint="connect again in a moment")
-        if not self.log.health.ok:
-            message = "hooptui cannot record sessions now, so it opens none"
-            raise LoginRefused("unrecorded", message, log=f"{message}: {self.log.health.error}")
-        identity = await self.verifier.identify(credential)
-        target = self._target(name, protocol)
-        admission = self.policy.admits(identity, target) if target else None
-        if target is None or admission is None or not admission.admitted:
-            # The same words for both, so that names of targets cannot be found by trying.
-            message = f'{identity.name} has no access to "{name}", or there is no such target'
-            code, log = (
-                ("unknown-target", f'no target is called "{name}"') if target is None else ("no-access", message)
-            )
-            raise LoginRefused(code, message, hint="ask for a rule that names your groups and this target", log=log)
-        limits = [identity.expires_at]
-        if admission.session_max is not None:
-            limits.append(self.clock.now() + admission.session_max)
-        deadline = min((limit for limit in limits if limit is not None), default=None)
-        session = Session(
-            self.house, self._new_id(), identity, target, peer=peer, application=application, deadline=deadline
-        )
-        try:
-            session.opened()
-        except CannotRecord as broken:
-            message = "hooptui cannot record sessions now, so it opens none"
-            raise LoginRefused("unrecorded", message, log=f"{message}: {broken}") from None
-        self.sessions[session.id] = session
-        self.empty.clear()
-        if deadline is not None:
-            delay = max(0.0, deadline - self.clock.now())
-            self._deadlines[session.id] = self.loop.call_later(delay, self._deadline, session)
-        return session
-
-    def refused(self, code: str, message: str, *, protocol: str, target: str, peer: str) -> None:
-        text = self.strangers.text
-        with contextlib.suppress(CannotRecord):  # the refusal stands; the journal's failure has its own banner
-            self.emit(LoginFailed(code, protocol, text(target[:256]), peer, text(message[:2048])))
-
-    def trouble(self, target: str, code: str, message: str) -> None:
-        with contextlib.suppress(CannotRecord):  # as above
-            self.emit(Alert(code, self.strangers.text(f"{target}: {message}"[:2048])))
-
-    def left(self, session: Session, reason: str) -> None:
-        session.closed(reason)
-        if self.sessions.pop(session.id, None) is None:
-            return
-        handle = self._deadlines.pop(session.id, None)
-        if handle is not None:
-            handle.cancel()
-        if not self.sessions:
-            self.empty.set()
-
     # --- what commands and desks use
+
+    @property
+    def sessions(self) -> Mapping[str, Session]:
+        """The open sessions by their names."""
+        return self.door.sessions if self.door is not None else {}
+
+    @property
+    def draining(self) -> bool:
+        return self.door is not None and self.door.draining
 
     def emit(self, body: Body) -> None:
         """Journal, then bus, for events of the whole gateway.
@@ -260,18 +206,22 @@ class Gateway:
         event = Event(
             vote.at,
             approval.session,
-            Voted(approval.number, approval.operation, vote.by.key, name, vote.approve, vote.reason, vote.scope),
+            Voted(
+                approval.number,
+                approval.operation,
+                vote.by.key,
+                name,
+                vote.approve,
+                vote.reason,
+                vote.scope,
+                approval.lasts if approval.access and vote.approve else 0.0,
+                vote.break_glass,
+            ),
         )
         self.log.append(event)
         self.bus.publish(event)
 
     # --- inside
-
-    def _target(self, name: str, protocol: str) -> Target | None:
-        for one in self.config.targets:
-            if one.target.name == name and one.target.protocol == protocol:
-                return one.target
-        return None
 
     def _targets(self) -> dict[str, PostgresTarget]:
         """The targets with their credentials as they are now.
@@ -298,15 +248,6 @@ class Gateway:
         if not health.ok:
             self.approvals.end_all(Status.UNRECORDED, self.clock.now())
 
-    def _new_id(self) -> str:
-        while True:
-            number = secrets.token_hex(5)
-            if number not in self.sessions:
-                return number
-
-    def _deadline(self, session: Session) -> None:
-        self._spawn(session.end(Why.DEADLINE, "this session's time is over"))
-
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self.loop.create_task(work)
         self._tasks.add(task)
@@ -315,7 +256,8 @@ class Gateway:
     def _reap(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (fault := task.exception()) is not None:
-            self.trouble("gateway", "internal-error", f"{type(fault).__name__}: a task of the gateway failed")
+            if self.door is not None:
+                self.door.trouble("gateway", "internal-error", f"{type(fault).__name__}: a task of the gateway failed")
             self.loop.call_exception_handler({"message": "a task of the gateway failed", "exception": fault})
 
     async def _tick(self) -> None:
@@ -323,6 +265,8 @@ class Gateway:
             before = self.loop.time()
             await asyncio.sleep(TICK)
             self.loop_delay = max(0.0, self.loop.time() - before - TICK)
+            if self.door is not None:
+                self.door.look_at_the_clock()
             if self.policy.changed():
                 self.reload("file change")
 

@@ -1,7 +1,8 @@
-"""Held operations: a state machine of frozen values, and the book that keeps the open ones.
+"""Held operations and access requests: a state machine of frozen values, and the book that keeps the open ones.
 
 One approval has exactly one verdict. Any deny ends it; a quorum of distinct approvers lets it go; nobody votes for
-their own request or for an agent they own. Runs on the gateway's loop only; knows no clock but the one handed in.
+their own request or for an agent they own, unless they break the glass, which everybody hears. Runs on the gateway's
+loop only; knows no clock but the one handed in.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from hooptui.core.gate import Masked
-from hooptui.core.model import Grant, HoldTerms, Identity, Scope, Target
+from hooptui.core.model import Grant, HoldTerms, Identity, Kind, Scope, Target
 
 
 class Status(StrEnum):
@@ -38,11 +39,28 @@ class Vote:
     scope: Scope
     at: float
     """Unix seconds."""
+    lasts: float | None = None
+    """Seconds of access to give; None for the longest that the rule offers."""
+    break_glass: bool = False
+    """The voter acts alone, in an emergency, also for their own request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Somebody is looking into it."""
+
+    by: Identity
+    at: float
+    """Unix seconds."""
+
+
+CLAIM_LASTS = 300.0
+"""Seconds after which a claim is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """One held operation waiting for people."""
+    """One held operation, or one connection that asks for access, waiting for people."""
 
     number: int
     """Unique for the life of the gateway; what operators say aloud."""
@@ -57,6 +75,9 @@ class Approval:
     status: Status = Status.WAITING
     votes: tuple[Vote, ...] = ()
     settled_at: float | None = None
+    access: frozenset[str] = frozenset()
+    """The granting rules, when a connection waits for access and not an operation for its turn."""
+    claim: Claim | None = None
 
     @property
     def open(self) -> bool:
@@ -79,32 +100,61 @@ class Approval:
                 approving group, voted before, or asks for a scope that the rule does not offer or gives no reason where one is due.
         """
         terms = self.terms
-        if not self.open:
-            raise VoteRefused(f"#{self.number} is already {self.status}")
-        if vote.at >= self.expires_at:
-            raise VoteRefused(f"#{self.number} has expired")
-        if vote.by.key == self.requester.key:
-            raise VoteRefused(f"{vote.by.name} asked for #{self.number} and cannot judge it")
-        if self.requester.owner is not None and vote.by.key == self.requester.owner:
-            raise VoteRefused(f"{vote.by.name} owns the agent that asked for #{self.number} and cannot judge it")
-        if not vote.by.groups & terms.by:
-            raise VoteRefused(
-                f"{vote.by.name} is in none of the groups that may judge #{self.number}: {', '.join(sorted(terms.by))}"
-            )
-        if any(earlier.by.key == vote.by.key for earlier in self.votes):
-            raise VoteRefused(f"{vote.by.name} has already voted on #{self.number}")
-        if vote.approve and vote.scope not in terms.scopes:
+        self._may(vote.by, vote.at, terms.break_glass if vote.break_glass else terms.by, own=vote.break_glass)
+        if vote.break_glass and not vote.approve:
+            raise VoteRefused("breaking the glass approves; it cannot deny")
+        if vote.approve and not self.access and vote.scope not in terms.scopes:
             raise VoteRefused(
                 f"rule {terms.rule} does not offer scope {vote.scope}; it offers {', '.join(terms.scopes)}"
             )
-        if terms.reason_required and not vote.reason.strip():
+        if (terms.reason_required or vote.break_glass) and not vote.reason.strip():
             raise VoteRefused(f"rule {terms.rule} wants a reason")
+        longest = terms.break_glass_lasts if vote.break_glass else terms.scope_lasts
+        if vote.lasts is not None and not 0 < vote.lasts <= longest:
+            raise VoteRefused(f"found {vote.lasts:g} s of access, expected more than 0 and at most {longest:g}")
         after = replace(self, votes=(*self.votes, vote))
         if not vote.approve:
             return replace(after, status=Status.DENIED, settled_at=vote.at)
-        if after.approvals >= terms.quorum:
+        if after.approvals >= terms.quorum or vote.break_glass:
             return replace(after, status=Status.APPROVED, settled_at=vote.at)
         return after
+
+    def claimed(self, by: Identity, at: float) -> Approval:
+        """This approval with `by` looking into it; who did before them is relieved only when their claim is over.
+
+        Raises:
+            VoteRefused: `by` may not vote on it, or somebody else is at it.
+        """
+        self._may(by, at, self.terms.by, own=False)
+        if self.claim is not None and self.claim.by.key != by.key and at < self.claim.at + CLAIM_LASTS:
+            raise VoteRefused(f"{self.claim.by.name} is looking into #{self.number} already")
+        return replace(self, claim=Claim(by, at))
+
+    def _may(self, by: Identity, at: float, groups: frozenset[str], *, own: bool) -> None:
+        """Whether `by` has a say now.
+
+        Raises:
+            VoteRefused: settled, too late, their own (unless `own`), in no such group, or heard already.
+        """
+        if not self.open:
+            raise VoteRefused(f"#{self.number} is already {self.status}")
+        if at >= self.expires_at:
+            raise VoteRefused(f"#{self.number} has expired")
+        if by.kind is not Kind.HUMAN:
+            raise VoteRefused(f"{by.name} is no person, and only people judge")
+        if by.expires_at is not None and at >= by.expires_at:
+            raise VoteRefused(f"{by.name} is not logged in any more: the login has expired")
+        if not own and by.key == self.requester.key:
+            raise VoteRefused(f"{by.name} asked for #{self.number} and cannot judge it")
+        if not own and self.requester.owner is not None and by.key == self.requester.owner:
+            raise VoteRefused(f"{by.name} owns the agent that asked for #{self.number} and cannot judge it")
+        if not by.groups & groups:
+            what = "may break the glass for" if own else "may judge"
+            raise VoteRefused(
+                f"{by.name} is in none of the groups that {what} #{self.number}: {', '.join(sorted(groups)) or 'none'}"
+            )
+        if any(earlier.by.key == by.key for earlier in self.votes):
+            raise VoteRefused(f"{by.name} has already voted on #{self.number}")
 
     def ended(self, status: Status, at: float) -> Approval:
         """This approval settled without a vote; unchanged when it was settled already."""
@@ -116,6 +166,14 @@ class Approval:
         order = (Scope.ONCE, Scope.FINGERPRINT, Scope.RULE)
         given = [vote.scope for vote in self.votes if vote.approve]
         return min(given, key=order.index) if given else Scope.ONCE
+
+    @property
+    def lasts(self) -> float:
+        """Seconds of access given: the shortest that an approver named, at most what the rule offers."""
+        longest = (
+            self.terms.break_glass_lasts if any(vote.break_glass for vote in self.votes) else self.terms.scope_lasts
+        )
+        return min([longest, *(vote.lasts for vote in self.votes if vote.approve and vote.lasts is not None)])
 
 
 class Approvals:
@@ -138,6 +196,7 @@ class Approvals:
         terms: HoldTerms,
         rule_words: str,
         now: float,
+        access: frozenset[str] = frozenset(),
     ) -> tuple[Approval, asyncio.Future[Approval]]:
         """Start an approval; the future yields it once, settled.
 
@@ -156,6 +215,7 @@ class Approvals:
             rule_words,
             opened_at=now,
             expires_at=now + terms.expires,
+            access=access,
         )
         self._next += 1
         future: asyncio.Future[Approval] = asyncio.get_running_loop().create_future()
@@ -197,18 +257,52 @@ class Approvals:
         for number in tuple(self._open):
             self.end(number, status, now)
 
+    def claim(self, number: int, by: Identity, now: float) -> Approval:
+        """Say that `by` looks into it.
+
+        Raises:
+            VoteRefused: see `Approval.claimed`; also when no such approval is open.
+        """
+        entry = self._open.get(number)
+        if entry is None:
+            raise VoteRefused(f"#{number} is not waiting: it was settled or never existed")
+        after = entry[0].claimed(by, now)
+        self._put(after)
+        return after
+
+    # --- grants
+
     def grant(self, grant: Grant) -> None:
         self._grants.append(grant)
 
+    def grants(self, now: float) -> tuple[Grant, ...]:
+        """What is in force, oldest first."""
+        self._grants = [grant for grant in self._grants if grant.until > now]
+        return tuple(self._grants)
+
     def granted(self, identity: Identity, target: Target, rule: str, fingerprint: str, now: float) -> Grant | None:
         """A live grant that covers this operation."""
-        self._grants = [grant for grant in self._grants if grant.until > now]
-        for grant in self._grants:
-            if grant.identity != identity.key or grant.target != target.name or grant.rule != rule:
+        for grant in self.grants(now):
+            if grant.access or grant.identity != identity.key or grant.target != target.name or grant.rule != rule:
                 continue
             if grant.scope is Scope.RULE or (grant.scope is Scope.FINGERPRINT and grant.fingerprint == fingerprint):
                 return grant
         return None
+
+    def access(self, identity: Identity, target: Target, rules: frozenset[str], now: float) -> Grant | None:
+        """The live grant that lets this identity use this target by some of these rules; the one that lasts longest."""
+        found = [
+            grant
+            for grant in self.grants(now)
+            if grant.access and grant.identity == identity.key and grant.target == target.name and grant.access <= rules
+        ]
+        return max(found, key=lambda grant: grant.until, default=None)
+
+    def take_back(self, wanted: Callable[[Grant], bool]) -> tuple[Grant, ...]:
+        """End the grants that are `wanted` before their time; what they opened is the caller's to close."""
+        gone = tuple(grant for grant in self._grants if wanted(grant))
+        self._grants = [grant for grant in self._grants if not wanted(grant)]
+        return gone
 
     def _put(self, approval: Approval) -> None:
         _, future = self._open[approval.number]

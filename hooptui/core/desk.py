@@ -47,6 +47,13 @@ class Health:
     draining: bool = False
     operator: str = ""
     """Name of the operator this desk acts for; empty when it may only look."""
+    operator_key: str = ""
+    """Issuer and subject of that operator; the issuer is `local` for the one that the configuration names."""
+    operator_groups: tuple[str, ...] = ()
+    operator_until: float | None = None
+    """Unix seconds at which the operator's login ends; None when it has no end."""
+    may_log_in: bool = False
+    """Operators prove who they are at this desk (`login`); without that nobody may decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,14 @@ class SessionView:
     """`live running held frozen ending closed`."""
     last: Masked
     last_at: float
+    owner: str = ""
+    """Key of the person that an agent acts for; empty when there is none."""
+    lease: str = ""
+    """Lease it was opened with; empty when the client brought its own token."""
+    bounds: tuple[tuple[str, float], ...] = ()
+    """What limits it (`token`, `lease`, `policy`, `grant`) and when each ends it in Unix seconds, the earliest first."""
+    grant: int = 0
+    """Number of the approval that let it in; 0 when a standing rule did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +116,56 @@ class HeldView:
     scope_lasts: float
     reason_required: bool
     parameters: tuple[Masked | None, ...] = ()
+    access: bool = False
+    """A connection that asks to be let in; `scope_lasts` is the longest access in seconds that may be given."""
+    kind: str = ""
+    """`human`, `workload` or `agent`."""
+    owner: str = ""
+    claimed: str = ""
+    """Name of who looks into it; empty when nobody does."""
+    break_glass: tuple[str, ...] = ()
+    """Groups that may break the glass for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseView:
+    """One live lease."""
+
+    id: str
+    who: Masked
+    identity: str
+    kind: str
+    owner: str
+    how: str
+    issued_at: float
+    expires_at: float
+    sessions: int
+    """Open sessions that were opened with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrantView:
+    """One grant in force."""
+
+    approval: int
+    identity: str
+    target: str
+    scope: str
+    """`fingerprint`, `rule` or `access`."""
+    rule: str
+    until: float
+    sessions: int
+    """Open sessions that are in by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockView:
+    """One identity that is locked out."""
+
+    identity: str
+    by: str
+    reason: Masked
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +191,10 @@ class Snapshot:
     health: Health
     sessions: tuple[SessionView, ...]
     held: tuple[HeldView, ...]
+    leases: tuple[LeaseView, ...] = ()
+    """Those that end first come first."""
+    grants: tuple[GrantView, ...] = ()
+    blocks: tuple[BlockView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,29 +6,20 @@ Every text field that came from outside is `Masked`. Identifiers chosen by hoopt
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar
 
+from hooptui.core.body import Body, Event, Kept
+from hooptui.core.events_people import (
+    IdentityBlocked,
+    IdentityUnblocked,
+    LeaseEnded,
+    LeaseIssued,
+    OperatorLoggedIn,
+    OperatorLoggedOut,
+)
 from hooptui.core.gate import Masked
 
-Kept = Literal["journal", "recording"]
-"""Where an event is kept. `journal`: in the journal, and in its session's recording. `recording`: in the recording only."""
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """Base of every event's body."""
-
-    kept: ClassVar[Kept] = "journal"
-
-
-class Event(NamedTuple):
-    """One happening; a tuple, because five of them are made for each small query. `session` is empty for those of the whole gateway."""
-
-    at: float
-    """Unix seconds."""
-    session: str
-    body: Body
-
+__all__ = ["BODIES", "Body", "Event", "Kept"]
 
 # --- the gateway ---------------------------------------------------------------------------------
 
@@ -103,6 +94,46 @@ class SessionOpened(Body):
     application: Masked
     deadline: float | None
     policy: str
+    owner: str = ""
+    """Key of the person that an agent acts for."""
+    lease: str = ""
+    """Identifier of the lease it was opened with; empty when the client brought its own token."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineMoved(Body):
+    """The time that a session has left changed: a newer token or lease, a grant."""
+
+    bound: str
+    """What limits it by this much: `token`, `lease`, `policy` or `grant`."""
+    until: float
+    """Unix seconds at which this bound ends the session."""
+    deadline: float
+    """Unix seconds of the earliest of all bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialMinted(Body):
+    """The target was given a credential for this session alone."""
+
+    kind: str
+    """`role`, `certificate` or `token`."""
+    name: str
+    """What it is called on the target."""
+    until: float
+    """Unix seconds at which the target itself stops accepting it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRemoved(Body):
+    """A minted credential was taken back; `how` is the proof."""
+
+    target: str
+    kind: str
+    name: str
+    confirmed: bool
+    """It was seen to be gone."""
+    how: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +207,40 @@ class Voted(Body):
     approve: bool
     reason: Masked
     scope: str
+    lasts: float = 0.0
+    """Seconds of access that the voter gives; 0 where the rule's own time holds."""
+    break_glass: bool = False
+    """The requester let it go alone, in an emergency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed(Body):
+    """An approver is looking into a held operation, so that nobody else has to."""
+
+    approval: int
+    operation: int
+    by: str
+    name: Masked
 
 
 @dataclass(frozen=True, slots=True)
 class GrantGiven(Body):
     approval: int
     scope: str
+    """`fingerprint` or `rule`; `access` for just-in-time access to the whole target."""
     rule: str
     until: float
+
+
+@dataclass(frozen=True, slots=True)
+class GrantEnded(Body):
+    """A grant was taken back before its time."""
+
+    approval: int
+    identity: str
+    target: str
+    by: str
+    reason: Masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,13 +330,24 @@ BODIES: tuple[type[Body], ...] = (
     Alert,
     LoginFailed,
     SessionOpened,
+    DeadlineMoved,
+    CredentialMinted,
+    CredentialRemoved,
     SessionClosed,
     RecordingSealed,
     Asked,
     Decided,
     Held,
     Voted,
+    Claimed,
     GrantGiven,
+    GrantEnded,
+    LeaseIssued,
+    LeaseEnded,
+    IdentityBlocked,
+    IdentityUnblocked,
+    OperatorLoggedIn,
+    OperatorLoggedOut,
     Finished,
     Frozen,
     KillAsked,

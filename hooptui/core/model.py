@@ -19,6 +19,8 @@ class Kind(StrEnum):
 
     HUMAN = "human"
     WORKLOAD = "workload"
+    AGENT = "agent"
+    """A program that acts for a person; `Identity.owner` says for whom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,22 @@ class HoldTerms:
     """Seconds a `fingerprint` or `rule` grant lives."""
     risk: Risk = Risk.MEDIUM
     reason_required: bool = False
+    break_glass: frozenset[str] = frozenset()
+    """Groups whose members may let their own request go in an emergency: alone, with a reason, for everybody to see."""
+    break_glass_lasts: float = 900.0
+    """Longest access in seconds that a broken glass gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a connection without a standing allow must wait for: just-in-time access."""
+
+    rules: frozenset[str]
+    """The approve rules with `grants: true` that people are asked to put in force."""
+    terms: HoldTerms
+    """`scope_lasts` is the longest access that may be given."""
+    words: str
+    """The rules' own reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,3 +236,42 @@ class Grant:
     """Unix seconds."""
     approval: int
     """Number of the approval that gave it."""
+    access: frozenset[str] = frozenset()
+    """For just-in-time access: the granting rules that count as allows until then. Such a grant opens connections."""
+
+
+class Bound(StrEnum):
+    """What limits the life of a session; the earliest one ends it."""
+
+    TOKEN = "token"  # noqa: S105 - a word, not a secret
+    LEASE = "lease"
+    POLICY = "policy"
+    GRANT = "grant"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A short gateway-minted secret that stands for an identity where a stock client cannot carry its token.
+
+    The value has no secret in it: that is shown once, and only a verifier of it is kept.
+    """
+
+    id: str
+    """`hl_` and twelve characters; the user name of a SCRAM login and what operators see."""
+    identity: Identity
+    """With `expires_at` set to the lease's own end."""
+    issued_at: float
+    """Unix seconds."""
+    expires_at: float
+    how: str
+    """What the identity was proved with: `device`, `browser`, `saml`, `exchange`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScramKeys:
+    """What a server needs to check a SCRAM-SHA-256 login (RFC 5802 section 3, RFC 7677), without the secret itself."""
+
+    salt: bytes
+    iterations: int
+    stored_key: bytes = field(repr=False)
+    server_key: bytes = field(repr=False)

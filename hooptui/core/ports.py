@@ -9,7 +9,9 @@ from typing import Protocol
 from hooptui.core.approvals import Approval
 from hooptui.core.events import Event
 from hooptui.core.gate import Killed, Masked
-from hooptui.core.model import Column, Decision, Identity, MaskSet, Operation, Target
+from hooptui.core.model import Access, Column, Decision, Identity, MaskSet, Operation, Target
+
+NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,8 @@ class Admission:
     reason: str = ""
     session_max: float | None = None
     """Seconds from the opening of the session; None when no rule says."""
+    access: Access | None = None
+    """Set when only people can let this identity in: `admitted` is true, and the session waits before its first operation."""
 
 
 class Judge(Protocol):
@@ -32,7 +36,10 @@ class Judge(Protocol):
 
     def admits(self, identity: Identity, target: Target) -> Admission: ...
 
-    def decide(self, identity: Identity, target: Target, operation: Operation) -> Decision: ...
+    def decide(
+        self, identity: Identity, target: Target, operation: Operation, granted: frozenset[str] = NOTHING
+    ) -> Decision:
+        """`granted` are the rules that just-in-time access has put in force for this session: they count as allows."""
 
     def masks(self, identity: Identity, target: Target) -> MaskSet: ...
 

@@ -1,36 +1,41 @@
 """One client connection by one identity to one target, and the one question it may ask.
 
 `ask` is the only way to a `Permit`: write-ahead record, policy, waiting for people and the verdict's record are inside it,
-in written order. Runs on the gateway's loop; knows no socket, no file and no screen.
+in written order. `enter` comes before it where only people can let the identity in. Runs on the gateway's loop; knows no socket, no file and no screen.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Literal
 
-from hooptui.core.approvals import Approval, Status, VoteRefused
+from hooptui.core import hold
+from hooptui.core.account import Account, Trail
+from hooptui.core.approvals import Approval, Status, Vote, VoteRefused
 from hooptui.core.events import (
-    Asked,
-    Body,
-    Decided,
-    Event,
-    Finished,
+    DeadlineMoved,
     Frozen,
     GrantGiven,
-    Held,
     KillAsked,
     KillDone,
-    SessionClosed,
-    SessionOpened,
 )
-from hooptui.core.gate import CannotRecord, Killed, Masked, Permit, Refused, Why, mint
-from hooptui.core.house import Counters, House
-from hooptui.core.model import Decision, Effect, Facts, Grant, Identity, Operation, Scope, Target
-from hooptui.core.ports import Channel, Masker, Tell
+from hooptui.core.gate import CannotRecord, Killed, Permit, Refused, Why, mint
+from hooptui.core.house import House
+from hooptui.core.model import (
+    Access,
+    Bound,
+    Decision,
+    Effect,
+    Grant,
+    Identity,
+    Operation,
+    Scope,
+    SqlFacts,
+    Target,
+)
+from hooptui.core.ports import Channel, Tell
 from hooptui.core.vocabulary import GROUPS
 
 State = Literal["live", "running", "held", "frozen", "ending", "closed"]
@@ -38,22 +43,10 @@ State = Literal["live", "running", "held", "frozen", "ending", "closed"]
 READ_ONLY = GROUPS["reads"] | {"listen"}
 """Effects that change nothing; whatever goes beyond waits until its verdict is on stable storage."""
 
-HISTORY = 12
-"""Statements a session remembers for its reviewer."""
+NO_BOUNDS: Mapping[Bound, float] = MappingProxyType({})
 
 
-@dataclass(slots=True)
-class _Trail:
-    """What led to the verdict on one operation, gathered while `ask` goes down its steps."""
-
-    number: int
-    decision: Decision | None = None
-    approval: Approval | None = None
-    why: str = "policy"
-    by: str = ""
-
-
-class Session:
+class Session(Account):
     """See the module. `channel` is set by the proxy once it can be killed."""
 
     def __init__(
@@ -65,32 +58,35 @@ class Session:
         *,
         peer: str,
         application: str,
-        deadline: float | None,
+        bounds: Mapping[Bound, float] = NO_BOUNDS,
+        lease: str = "",
+        access: Access | None = None,
+        purpose: str = "",
+        emergency: str = "",
     ) -> None:
-        self.house = house
-        self.id = number
-        self.identity = identity
-        self.target = target
-        self.peer = peer
-        self.opened_at = house.clock.now()
-        self.deadline = deadline
-        """Unix seconds at which the session ends whatever it does; None when nothing limits it."""
-        self.counters = Counters()
+        """`bounds` are Unix seconds at which each thing that limits this session ends it; the earliest counts.
+
+        `access`, when only people can let it in: `enter` must succeed before the first `ask`. `purpose` is the client's own
+        word on why; with `emergency`, a reason too, it breaks the glass where the rule lets it."""
+        super().__init__(house, number, identity, target, peer=peer, application=application, lease=lease)
+        self.bounds = dict(bounds)
+        self.deadline = min(self.bounds.values(), default=None)
+        self.access = access
+        """What it still waits for; None once it is in."""
+        self.purpose = purpose
+        self.emergency = emergency
+        self.grant: Grant | None = None
+        """The just-in-time access that it is in by."""
+        self.granted: frozenset[str] = frozenset()
+        """The granting rules that count as allows for it."""
+        self.on_deadline: Callable[[], None] = _nothing
+        """Called when `deadline` has moved; the gateway's timer."""
         self.channel: Channel | None = None
-        self.last: Masked = Masked("")
-        self.last_at = self.opened_at
-        self._running = 0
         self.held: dict[int, Operation] = {}
         """What waits, by the number of its approval; raw, for the estimate that a reviewer asks for."""
-        self.history: deque[Masked] = deque(maxlen=HISTORY)
         self._ending: tuple[Why, str] | None = None
-        self._closed = False
         self._thawed = asyncio.Event()
         self._thawed.set()
-        self._masker: Masker | None = None
-        self._masker_policy = ""
-        self.application = self.masker.text(application)
-        self.name = self.masker.text(identity.name)
 
     # --- what the screen reads
 
@@ -106,69 +102,6 @@ class Session:
             return "held"
         return "running" if self._running else "live"
 
-    @property
-    def masker(self) -> Masker:
-        """The masks that hold now; rebuilt when the policy changes."""
-        version = self.house.judge.version
-        if self._masker is None or self._masker_policy != version:
-            masks = self.house.judge.masks(self.identity, self.target)
-            if self._masker is None or masks.rules != self._masker.masks.rules:
-                self._masker = self.house.make_masker(masks)
-            self._masker_policy = version
-        return self._masker
-
-    # --- the record
-
-    def record(self, body: Body) -> None:
-        """Journal or recording, then the bus; in this order.
-
-        Raises:
-            CannotRecord: nobody was told, because nothing may happen unrecorded.
-        """
-        house = self.house
-        event = Event(house.clock.now(), self.id, body)
-        house.ledger.append(event)
-        house.bus.publish(event)
-
-    def opened(self) -> None:
-        """Record the start; a session that cannot be recorded is not opened.
-
-        Raises:
-            CannotRecord: the journal cannot take it.
-        """
-        who = self.identity
-        self.record(
-            SessionOpened(
-                who.issuer, who.subject, self.name, tuple(sorted(who.groups)), who.kind, self.target.name, self.target.protocol,
-                self.peer, self.application, self.deadline, self.house.judge.version,
-            )
-        )  # fmt: skip
-
-    def closed(self, reason: str) -> None:
-        """Record the end, once; open approvals are withdrawn. A journal that fails now is its own alarm, so this never raises."""
-        if self._closed:
-            return
-        self.withdraw()
-        self._closed = True
-        count = self.counters
-        try:
-            self.record(
-                SessionClosed(self.masker.text(reason), count.operations, count.masked, count.bytes_in, count.bytes_out)
-            )
-        except CannotRecord:
-            return
-
-    def finished(
-        self, number: int, tag: str, *, ok: bool, rows: int, masked: int, seconds: float, masks: tuple[str, ...] = ()
-    ) -> None:
-        """The target's answer to operation `number` is complete. Never raises: what has run cannot be refused any more."""
-        self._running = max(0, self._running - 1)
-        self.counters.masked += masked
-        try:
-            self.record(Finished(number, self.masker.text(tag), ok, rows, masked, round(seconds * 1000, 3), masks))
-        except CannotRecord:
-            return
-
     # --- the one question
 
     async def ask(self, operation: Operation, tell: Tell) -> Permit:
@@ -179,11 +112,16 @@ class Session:
         """
         self.counters.operations += 1
         number = self.counters.operations
-        trail = _Trail(number)
-        if self._ending is not None or self.deadline is not None or not self._thawed.is_set():
+        trail = Trail(number)
+        if (
+            self._ending is not None
+            or self.deadline is not None
+            or self.access is not None
+            or not self._thawed.is_set()
+        ):
             await self._may_go_on(number)
         try:
-            self._asked(number, operation)
+            self.asked(number, operation)
             trail.decision = decision = self._decide(operation)
             while decision.effect is Effect.HOLD:
                 grant = self._granted(decision, operation)
@@ -191,6 +129,7 @@ class Session:
                     trail.why, trail.by = "granted", f"approval #{grant.approval}"
                     break
                 await self._wait(trail, operation, decision, tell)
+                self._leave_grant(trail, operation)
                 trail.why = "approved"
                 # The policy may have changed while people thought; what they approved stands only if it still suffices.
                 again = self._decide(operation)
@@ -201,7 +140,7 @@ class Session:
             if decision.effect is Effect.DENY:
                 rule = decision.rules[0] if decision.rules else ""
                 raise Refused(Why.POLICY, decision.reason, rule=rule, hint=decision.hint, number=number)
-            self._verdict("allow", trail)
+            self.verdict("allow", trail)
             if trail.approval is not None or not operation.facts.commands <= READ_ONLY:
                 await self.house.ledger.durable()
             if self._ending is not None:
@@ -211,14 +150,93 @@ class Session:
             raise Refused(Why.UNRECORDED, message, detail=str(broken), number=number) from None
         except Refused as refused:
             trail.why = refused.why
-            self._refusal(trail)
+            self.refusal(trail)
             raise
         except asyncio.CancelledError:
             trail.why = Why.WITHDRAWN
-            self._refusal(trail)
+            self.refusal(trail)
             raise
         self._running += 1
         return mint(number, decision.rules)
+
+    async def enter(self, tell: Tell) -> None:
+        """Wait until people let this session in, when nobody else can; returns at once when it is in.
+
+        Raises:
+            Refused: they did not; the connection is to be closed with the reason, which is fit for the client.
+        """
+        access = self.access
+        if access is None:
+            return
+        self.counters.operations += 1
+        trail = Trail(self.counters.operations)
+        decision = Decision(
+            Effect.HOLD, tuple(sorted(access.rules)), access.words, terms=access.terms, policy=self.house.judge.version
+        )
+        trail.decision = decision
+        operation = Operation(self.target.protocol, "connect", self.purpose or "access", SqlFacts(frozenset()))
+        try:
+            self.asked(trail.number, operation)
+            await self._wait(trail, operation, decision, self._in_emergency(tell), access.rules)
+            trail.why = "approved"
+            self.verdict("allow", trail)
+            self.let_in(self._give_access(trail, access))
+            await self.house.ledger.durable()
+            if self._ending is not None:
+                raise Refused(self._ending[0], self._ending[1], number=trail.number)
+        except CannotRecord as broken:
+            message = "hooptui cannot record this session, so it is not opened"
+            raise Refused(Why.UNRECORDED, message, detail=str(broken), number=trail.number) from None
+        except Refused as refused:
+            trail.why = refused.why
+            self.refusal(trail)
+            raise
+        except asyncio.CancelledError:
+            trail.why = Why.WITHDRAWN
+            self.refusal(trail)
+            raise
+
+    def _in_emergency(self, tell: Tell) -> Tell:
+        """`tell`, which also breaks the glass when the client asked for that. It is heard, and counted, as any other vote."""
+        if not self.emergency:
+            return tell
+
+        def break_glass(approval: Approval, remaining: float) -> None:
+            reason = self.masker.text(self.emergency)
+            now = self.house.clock.now()
+            try:
+                vote = Vote(self.identity, True, reason, Scope.ONCE, now, break_glass=True)
+                self.house.approvals.vote(approval.number, vote)
+            except VoteRefused as no:
+                raise Refused(Why.POLICY, str(no), rule=approval.terms.rule) from None
+
+        return break_glass
+
+    def let_in(self, grant: Grant) -> None:
+        """This session is in by `grant`, and ends with it.
+
+        Raises:
+            CannotRecord: the journal was not told; the session is not in.
+        """
+        self.bound(Bound.GRANT, grant.until)
+        self.grant, self.granted, self.access = grant, grant.access, None
+
+    def bound(self, which: Bound, until: float) -> None:
+        """This is when `which` ends the session from now on: a grant began, a token or lease was renewed.
+
+        Raises:
+            CannotRecord: the journal was not told, and nothing has changed.
+        """
+        after = {**self.bounds, which: until}
+        deadline = min(after.values())
+        self.record(DeadlineMoved(which, until, deadline))
+        self.bounds, self.deadline = after, deadline
+        self.on_deadline()
+
+    def closed(self, reason: str) -> None:
+        """Record the end, once; open approvals are withdrawn."""
+        self.withdraw()
+        super().closed(reason)
 
     def withdraw(self) -> None:
         """The client took back whatever it has held: it cancelled, or it is gone."""
@@ -244,12 +262,12 @@ class Session:
         started = self.house.clock.monotonic()
         message = f"terminated by {by}: {reason}" if reason else f"terminated by {by}"
         self._end(Why.KILLED, message, Status.KILLED)
-        self._try_record(KillAsked(by, self.masker.text(reason)))
+        self.try_record(KillAsked(by, self.masker.text(reason)))
         if self.channel is None:
             done = Killed(True, "the session had no upstream yet", self.house.clock.monotonic() - started)
         else:
             done = await self.channel.kill(message)
-        self._try_record(KillDone(done.confirmed, done.how, round(done.seconds, 4)))
+        self.try_record(KillDone(done.confirmed, done.how, round(done.seconds, 4)))
         self.closed(message)
         return done
 
@@ -275,6 +293,8 @@ class Session:
                 raise Refused(self._ending[0], self._ending[1], number=number)
             if self.deadline is not None and self.house.clock.now() >= self.deadline:
                 raise Refused(Why.DEADLINE, "this session's time is over", number=number)
+            if self.access is not None:
+                raise Refused(Why.POLICY, "nobody has let this session in yet", number=number)
             if self._thawed.is_set():
                 return
             await self._thawed.wait()
@@ -282,7 +302,7 @@ class Session:
     def _decide(self, operation: Operation) -> Decision:
         judge = self.house.judge
         try:
-            decision = judge.decide(self.identity, self.target, operation)
+            decision = judge.decide(self.identity, self.target, operation, self.granted)
         except Exception as fault:  # noqa: BLE001 - whatever went wrong in the policy, the answer is no
             return Decision(
                 Effect.DENY, (), f"the policy could not be applied ({type(fault).__name__})", policy=judge.version
@@ -298,122 +318,60 @@ class Session:
         fingerprint = self.house.ledger.fingerprint(self.identity, self.target, operation)
         return self.house.approvals.granted(self.identity, self.target, terms.rule, fingerprint, self.house.clock.now())
 
-    async def _wait(self, trail: _Trail, operation: Operation, decision: Decision, tell: Tell) -> None:
-        """Hold until people say yes.
+    async def _wait(
+        self, trail: Trail, operation: Operation, decision: Decision, tell: Tell, access: frozenset[str] = frozenset()
+    ) -> None:
+        """Hold until people say yes; `trail` then knows who did.
 
         Raises:
             Refused: they said no, nobody said anything in time, or the client took it back.
             CannotRecord: the hold could not be recorded.
         """
-        terms, number = decision.terms, trail.number
+        terms = decision.terms
         if terms is None:
-            raise Refused(Why.ERROR, "the policy holds this operation without saying who may approve it", number=number)
-        clock, approvals = self.house.clock, self.house.approvals
-        try:
-            approval, settled = approvals.open(
-                self.id, number, self.identity, self.target, terms, decision.reason, clock.now()
-            )
-        except VoteRefused as full:
-            raise Refused(Why.ERROR, str(full), rule=terms.rule, number=number) from None
-        trail.approval = approval
-        self.held[approval.number] = operation
-        by = tuple(sorted(terms.by))
-        try:
-            self.record(
-                Held(
-                    number,
-                    approval.number,
-                    terms.rule,
-                    decision.reason,
-                    by,
-                    terms.quorum,
-                    terms.risk,
-                    approval.expires_at,
-                )
-            )
-            while not settled.done():
-                remaining = approval.expires_at - clock.now()
-                if self.deadline is not None:
-                    remaining = min(remaining, self.deadline - clock.now())
-                if remaining <= 0:
-                    approvals.end(approval.number, Status.EXPIRED, clock.now())
-                    break
-                tell(approval, remaining)
-                await asyncio.wait((settled,), timeout=min(self.house.tell_every, remaining))
-            done = await settled
-        finally:
-            # Whatever ended the wait (also a cancelled task: the client is gone), nobody may approve it any more.
-            approvals.end(approval.number, Status.WITHDRAWN, clock.now())
-            self.held.pop(approval.number, None)
+            message = "the policy holds this operation without saying who may approve it"
+            raise Refused(Why.ERROR, message, number=trail.number)
+        done = await hold.wait(self, trail.number, operation, terms, decision.reason, tell, access)
         trail.approval = done
         trail.by = done.last.by.key if done.last else ""
         if done.status is not Status.APPROVED:
-            raise self._settled(number, done)
-        self._leave_grant(done, operation)
+            raise hold.refusal(trail.number, done, self._ending[1] if self._ending else "")
 
-    def _leave_grant(self, approval: Approval, operation: Operation) -> None:
-        scope = approval.scope
-        if scope is Scope.ONCE:
+    def _leave_grant(self, trail: Trail, operation: Operation) -> None:
+        approval = trail.approval
+        if approval is None or approval.scope is Scope.ONCE:
             return
-        until = self.house.clock.now() + approval.terms.scope_lasts
+        until = self.house.clock.now() + approval.lasts
         fingerprint = self.house.ledger.fingerprint(self.identity, self.target, operation)
-        self._try_record(GrantGiven(approval.number, scope, approval.terms.rule, until))
+        self.try_record(GrantGiven(approval.number, approval.scope, approval.terms.rule, until))
         self.house.approvals.grant(
-            Grant(scope, self.identity.key, self.target.name, approval.terms.rule, fingerprint, until, approval.number)
+            Grant(
+                approval.scope,
+                self.identity.key,
+                self.target.name,
+                approval.terms.rule,
+                fingerprint,
+                until,
+                approval.number,
+            )
         )
 
-    def _settled(self, number: int, approval: Approval) -> Refused:
-        """The refusal for an approval that ended without a yes."""
-        last = approval.last
-        detail, hint = approval.rule_words, ""
-        match approval.status:
-            case Status.DENIED:
-                words = f": {last.reason}" if last and last.reason else ""
-                why, message = Why.DENIED, f"denied by {last.by.name if last else 'an approver'}{words}"
-            case Status.EXPIRED:
-                why, message = Why.EXPIRED, "nobody approved it in time"
-                hint = "ask the people who may approve it, then send it again"
-            case Status.KILLED:
-                why, message = Why.KILLED, self._ending[1] if self._ending else "the session was killed"
-            case Status.UNRECORDED:
-                why, message = Why.UNRECORDED, "hooptui cannot record this operation, so it may not run"
-            case Status.WITHDRAWN | Status.APPROVED | Status.WAITING:
-                why, message = Why.WITHDRAWN, "withdrawn by the client before a verdict"
-        return Refused(why, message, rule=approval.terms.rule, detail=detail, hint=hint, number=number)
+    def _give_access(self, trail: Trail, access: Access) -> Grant:
+        """The grant that an approved request leaves, from the moment of its approval.
 
-    def _asked(self, number: int, operation: Operation) -> None:
-        masker, facts = self.masker, operation.facts
-        text = masker.text(operation.text)
-        self.last, self.last_at = text, self.house.clock.now()
-        self.history.append(text)
-        parameters: tuple[Masked | None, ...] = ()
-        if operation.parameters:
-            parameters = tuple(None if value is None else masker.text(value) for value in operation.parameters)
-        commands, relations = _listed(facts)
-        self.record(Asked(number, operation.verb, text, commands, relations, parameters))
-
-    def _verdict(self, effect: str, trail: _Trail) -> None:
-        decision = trail.decision
-        rules, reason, policy = (decision.rules, decision.reason, decision.policy) if decision else ((), "", "")
-        approval = trail.approval.number if trail.approval else 0
-        self.record(Decided(trail.number, effect, trail.why, rules, reason, policy, approval, trail.by))
-
-    def _refusal(self, trail: _Trail) -> None:
-        """Record a refusal; that it cannot be recorded does not make it an allow."""
-        try:
-            self._verdict("deny", trail)
-        except CannotRecord:
-            return
-
-    def _try_record(self, body: Body) -> None:
-        """Record what has happened whether or not it can be recorded; the journal raises its own alarm."""
-        try:
-            self.record(body)
-        except CannotRecord:
-            return
+        Raises:
+            CannotRecord: it could not be journaled and does not exist.
+        """
+        approval = trail.approval
+        if approval is None or approval.settled_at is None:
+            raise Refused(Why.ERROR, "access was approved by nobody", number=trail.number)
+        until = approval.settled_at + approval.lasts
+        rule = access.terms.rule
+        self.record(GrantGiven(approval.number, "access", rule, until))
+        grant = Grant(Scope.RULE, self.identity.key, self.target.name, rule, "", until, approval.number, access.rules)
+        self.house.approvals.grant(grant)
+        return grant
 
 
-@lru_cache(maxsize=4096)
-def _listed(facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Commands and relations in a stable order, for the record."""
-    return tuple(sorted(facts.commands | facts.neutral)), tuple(sorted(facts.reads | facts.writes))
+def _nothing() -> None:
+    return

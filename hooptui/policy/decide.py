@@ -3,7 +3,8 @@
 - What was not understood is denied. Then any deny that is met denies.
 - Every command must be covered by some allow; statements without effect (BEGIN, SET …) need no more than admission.
 - Then every approve that is met holds, all at once: the terms combine to the strictest (see `combine`).
-- An approve with `grants: true` also covers what no allow covers.
+- An approve with `grants: true` also covers what no allow covers. Where there is no allow at all, the connection itself waits for
+  access by it; while that access lasts the rule counts as an allow, and no longer holds.
 - Masks are the union of all that apply.
 
 The order of rules means nothing. Texts of decisions quote the policy, the vocabulary, the target's name and the reader's own words
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from hooptui.core.model import (
+    Access,
     Decision,
     Effect,
     HoldTerms,
@@ -29,7 +31,7 @@ from hooptui.core.model import (
     SqlFacts,
     Target,
 )
-from hooptui.core.ports import Admission
+from hooptui.core.ports import NOTHING, Admission
 from hooptui.core.vocabulary import COMMANDS, UNKNOWN
 from hooptui.policy.match import Asked, What, applies
 from hooptui.policy.rules import Mask, Policy, Rule, RuleEffect
@@ -78,20 +80,27 @@ class View:
             tuple(MaskRule(one.id, one.columns or (), tuple(sorted(one.detect or ())), one.action) for one in ordered),
             version,
         )
-        self.cache: dict[tuple[SqlFacts, bool], Decision] = {}
+        self.cache: dict[tuple[SqlFacts, bool, frozenset[str]], Decision] = {}
 
     def _admission(self) -> Admission:
         shut = next((one.rule for one in self.denies if not one.what.postgres), None)
         if shut is not None:
             return Admission(False, shut.id, shut.reason or f"rule {shut.id} closes {self.target} to you")
-        opening = [one.rule for one in self.allows] + [one.rule for one in self.approves if one.grant]
+        granting = [one.rule for one in self.approves if one.grant]
+        opening = [one.rule for one in self.allows] or granting
         if not opening:
             return Admission(False, "", f"no rule lets you use {self.target}")
-        limits = [rule.session_max for rule in opening if rule.session_max is not None]
-        return Admission(True, opening[0].id, opening[0].reason, min(limits) if limits else None)
+        limits = [rule.session_max for rule in opening + granting if rule.session_max is not None]
+        access = None
+        if not self.allows:
+            access = _access(granting)
+            if access is None:
+                rules = " and ".join(rule.id for rule in granting)
+                return Admission(False, opening[0].id, f"{rules} each want an approval, and no group may give both")
+        return Admission(True, opening[0].id, opening[0].reason, min(limits) if limits else None, access)
 
-    def decide(self, facts: SqlFacts, in_transaction: bool) -> Decision:
-        """The decision, worked out afresh."""
+    def decide(self, facts: SqlFacts, in_transaction: bool, granted: frozenset[str] = NOTHING) -> Decision:
+        """The decision, worked out afresh; the approves in `granted` count as allows."""
         if not facts.understood or UNKNOWN in facts.commands or not facts.commands <= COMMANDS:
             reason = f"not understood: {facts.unknown[:200] or 'it has an effect that this version has no word for'}"
             return self._deny((), reason, "send one plain statement; what is not understood never runs")
@@ -112,11 +121,15 @@ class View:
                 missing -= covered
         for one in self.approves:
             if missing and one.grant and (covered := self._covered(one.grant, missing, asked)):
-                granting.append(one.id)
+                (covering if one.id in granted else granting).append(one.id)
                 missing -= covered
         if missing:
             return self._not_covered(missing)
-        held = [one.rule for one in self.approves if one.id in granting or one.what.met(asked, everything=False)]
+        held = [
+            one.rule
+            for one in self.approves
+            if one.id not in granted and (one.id in granting or one.what.met(asked, everything=False))
+        ]
         if held:
             return self._hold(held, tuple(covering))
         return Decision(Effect.ALLOW, tuple(covering), "", policy=self.version)
@@ -182,6 +195,19 @@ def combine(held: Sequence[Rule]) -> HoldTerms | None:
         scope_lasts=min(one.scope_lasts for one in approvals),
         risk=max((one.risk for one in approvals), key=_RISKS.index),
         reason_required=any(one.reason == "required" for one in approvals),
+        break_glass=frozenset.intersection(*(one.break_glass for one in approvals)),
+        break_glass_lasts=min(one.break_glass_lasts for one in approvals),
+    )
+
+
+def _access(granting: Sequence[Rule]) -> Access | None:
+    """What a connection that only these rules can let in waits for; None when nobody may approve all of them."""
+    terms = combine(granting)
+    if terms is None:
+        return None
+    words = "; ".join(dict.fromkeys(rule.reason for rule in granting if rule.reason))
+    return Access(
+        frozenset(rule.id for rule in granting), terms, words or f"rule {granting[0].id} gives access on approval"
     )
 
 
@@ -225,15 +251,17 @@ class PolicyJudge:
         """Every mask that applies, the strictest action first; the same object for the same policy, identity and target."""
         return self.view(identity, target).masks
 
-    def decide(self, identity: Identity, target: Target, operation: Operation) -> Decision:
+    def decide(
+        self, identity: Identity, target: Target, operation: Operation, granted: frozenset[str] = NOTHING
+    ) -> Decision:
         """See the module."""
         facts = operation.facts
         view = self.view(identity, target)
-        key = (facts, operation.in_transaction)
+        key = (facts, operation.in_transaction, granted)
         known = view.cache.get(key)
         if known is not None:
             return known
-        decision = view.decide(facts, operation.in_transaction)
+        decision = view.decide(facts, operation.in_transaction, granted)
         if facts.understood and len(facts.reads) + len(facts.writes) + len(facts.functions) <= MAX_NAMES:
             if self._decisions >= MAX_DECISIONS:
                 for one in self._shared.values():

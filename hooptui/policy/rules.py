@@ -159,6 +159,10 @@ class Approval:
     scope_lasts: Annotated[Duration, Between(10, DAY, "a duration from 10s to 1d")] = _QUARTER_HOUR
     risk: Risk = Risk.MEDIUM
     reason: Literal["required", "optional"] = "optional"
+    break_glass: Annotated[frozenset[Group], NotEmpty()] = frozenset()
+    """Groups whose members may let their own request go in an emergency; needs a reason, and everybody is told."""
+    break_glass_lasts: Annotated[Duration, Between(10, DAY, "a duration from 10s to 1d")] = _QUARTER_HOUR
+    """Longest access that a broken glass gives."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hooptui.core.model import Decision, Identity, MaskSet, Operation, Target
-from hooptui.core.ports import Admission
+from hooptui.core.ports import NOTHING, Admission
 from hooptui.policy.decide import PolicyJudge
 from hooptui.policy.loader import files, load
 from hooptui.policy.rules import Policy, PolicyError
@@ -44,8 +44,10 @@ class PolicyHolder:
     def admits(self, identity: Identity, target: Target) -> Admission:
         return self._judge.admits(identity, target)
 
-    def decide(self, identity: Identity, target: Target, operation: Operation) -> Decision:
-        return self._judge.decide(identity, target, operation)
+    def decide(
+        self, identity: Identity, target: Target, operation: Operation, granted: frozenset[str] = NOTHING
+    ) -> Decision:
+        return self._judge.decide(identity, target, operation, granted)
 
     def masks(self, identity: Identity, target: Target) -> MaskSet:
         return self._judge.masks(identity, target)

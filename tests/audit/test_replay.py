@@ -62,7 +62,7 @@ async def test_slices_put_together_are_the_session(state: Path, limit: int) -> N
 
 
 async def test_a_slice_is_bounded_in_bytes_too(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "_SLICE", 300)
+    monkeypatch.setattr(replay, "_SLICE", 400)
     some, _ = events(state, "ab12")
     assert 1 < len(some) < 5
 

@@ -13,6 +13,7 @@ from hooptui.core.events import Event, Voted
 from hooptui.core.gate import CannotRecord, Killed, Masked
 from hooptui.core.house import House
 from hooptui.core.model import (
+    Bound,
     Column,
     Decision,
     Effect,
@@ -80,7 +81,9 @@ class Says:
     def admits(self, identity: Identity, target: Target) -> Admission:
         return Admission(True)
 
-    def decide(self, identity: Identity, target: Target, operation: Operation) -> Decision:
+    def decide(
+        self, identity: Identity, target: Target, operation: Operation, granted: frozenset[str] = frozenset()
+    ) -> Decision:
         return self.answer(operation)
 
     def masks(self, identity: Identity, target: Target) -> MaskSet:
@@ -156,7 +159,15 @@ def house(judge: Says, book: Book, clock: Clock | None = None) -> House:
 
 
 def session(house: House, *, deadline: float | None = None) -> Session:
-    made = Session(house, "7f3a", BOT, ORDERS, peer="127.0.0.1:5", application="psql", deadline=deadline)
+    made = Session(
+        house,
+        "7f3a",
+        BOT,
+        ORDERS,
+        peer="127.0.0.1:5",
+        application="psql",
+        bounds={Bound.TOKEN: deadline} if deadline else {},
+    )
     made.channel = Line()
     return made
 

@@ -88,7 +88,7 @@ class Wires:
             make_masker=lambda masks: make_masker(masks, b"k" * 32),
             tell_every=20.0,
         )
-        self.session = Session(self.house, "7f3a", BOT, ORDERS, peer="127.0.0.1:5", application="psql", deadline=None)
+        self.session = Session(self.house, "7f3a", BOT, ORDERS, peer="127.0.0.1:5", application="psql")
         settings = {b"standard_conforming_strings": b"on", b"client_encoding": b"UTF8"}
         self.troubles: list[str] = []
         self.relay = Relay(

@@ -17,7 +17,7 @@ from functools import partial
 from hooptui.core.gate import LoginRefused
 from hooptui.core.model import Target
 from hooptui.core.session import Session
-from hooptui.protocols.base import Doorman
+from hooptui.protocols.base import Bearer, Doorman
 from hooptui.protocols.postgres import build, reports, startup, upstream
 from hooptui.protocols.postgres.cancel import CancelKeys
 from hooptui.protocols.postgres.catalogue import Catalogue
@@ -203,7 +203,7 @@ class PostgresGate:
         name = place.target.target.name if place is not None else client.database
         try:
             session = await self._doorman.admit(
-                client.token, name, protocol=PROTOCOL, peer=client.peer, application=client.application
+                Bearer(client.token), name, protocol=PROTOCOL, peer=client.peer, application=client.application
             )
         except LoginRefused as refused:
             state = "28000" if refused.code == "no-access" else "28P01"

@@ -20,11 +20,11 @@ from hooptui.core.approvals import Approval
 from hooptui.core.clock import SystemClock
 from hooptui.core.gate import LoginRefused
 from hooptui.core.house import House
-from hooptui.core.model import Decision, Identity, MaskRule, MaskSet, Operation, Target
-from hooptui.core.secret import Secret
+from hooptui.core.model import Decision, Identity, MaskRule, MaskSet, Operation, ScramKeys, Target
 from hooptui.core.session import Session
 from hooptui.credentials import certificates
 from hooptui.masking.masker import make_masker
+from hooptui.protocols.base import Bearer, Credential
 from hooptui.protocols.postgres import build, codec
 from hooptui.protocols.postgres.proxy import Limits, PostgresGate, PostgresTarget
 from hooptui.protocols.postgres.upstream import SslMode, Upstream
@@ -68,16 +68,32 @@ class Door:
     troubles: list[tuple[str, str, str]] = field(default_factory=list)
     leavings: list[tuple[str, str]] = field(default_factory=list)
 
-    async def admit(self, credential: Secret, target: str, *, protocol: str, peer: str, application: str) -> Session:
-        if not credential.matches(TOKEN):
+    async def admit(
+        self,
+        credential: Credential,
+        target: str,
+        *,
+        protocol: str,
+        peer: str,
+        application: str,
+        purpose: str = "",
+        emergency: str = "",
+    ) -> Session:
+        if not isinstance(credential, Bearer) or not credential.secret.matches(TOKEN):
             raise LoginRefused("bad-token", "the token is not valid", hint="log in again")
         made = Session(
             self.house, f"s{len(self.sessions) + 1}", BOT, Target(target, protocol, {"env": "prod"}),
-            peer=peer, application=application, deadline=None,
+            peer=peer, application=application, purpose=purpose, emergency=emergency,
         )  # fmt: skip
         made.opened()
         self.sessions.append(made)
         return made
+
+    def lease_keys(self, lease: str, *, peer: str) -> ScramKeys:
+        raise LoginRefused("no-leases", "there are no leases here")
+
+    def lease_failed(self, lease: str, *, protocol: str, target: str, peer: str) -> None:
+        self.refusals.append(("lease-wrong", lease))
 
     def refused(self, code: str, message: str, *, protocol: str, target: str, peer: str) -> None:
         self.refusals.append((code, message))

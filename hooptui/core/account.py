@@ -1,0 +1,164 @@
+"""What a session writes down: its facts, its counters, and every record of it, masked by its own masks. Decides nothing.
+
+The base of `core.session.Session`, kept apart so that the one question and the record can each be read whole.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from functools import lru_cache
+
+from hooptui.core.approvals import Approval
+from hooptui.core.events import Asked, Body, Decided, Event, Finished, SessionClosed, SessionOpened
+from hooptui.core.gate import CannotRecord, Masked
+from hooptui.core.house import Counters, House
+from hooptui.core.model import Decision, Facts, Identity, Operation, Target
+from hooptui.core.ports import Masker
+
+HISTORY = 12
+"""Statements a session remembers for its reviewer."""
+
+
+@dataclass(slots=True)
+class Trail:
+    """What led to the verdict on one operation, gathered while `ask` goes down its steps."""
+
+    number: int
+    decision: Decision | None = None
+    approval: Approval | None = None
+    why: str = "policy"
+    by: str = ""
+
+
+class Account:
+    """See the module."""
+
+    def __init__(
+        self,
+        house: House,
+        number: str,
+        identity: Identity,
+        target: Target,
+        *,
+        peer: str,
+        application: str,
+        lease: str,
+    ) -> None:
+        self.house = house
+        self.id = number
+        self.identity = identity
+        self.target = target
+        self.peer = peer
+        self.lease = lease
+        """Identifier of the lease it was opened with; empty when the client brought its own token."""
+        self.opened_at = house.clock.now()
+        self.deadline: float | None = None
+        """Unix seconds at which the session ends whatever it does; None when nothing limits it."""
+        self.counters = Counters()
+        self.last: Masked = Masked("")
+        self.last_at = self.opened_at
+        self.history: deque[Masked] = deque(maxlen=HISTORY)
+        self._running = 0
+        self._closed = False
+        self._masker: Masker | None = None
+        self._masker_policy = ""
+        self.application = self.masker.text(application)
+        self.name = self.masker.text(identity.name)
+
+    @property
+    def masker(self) -> Masker:
+        """The masks that hold now; rebuilt when the policy changes."""
+        version = self.house.judge.version
+        if self._masker is None or self._masker_policy != version:
+            masks = self.house.judge.masks(self.identity, self.target)
+            if self._masker is None or masks.rules != self._masker.masks.rules:
+                self._masker = self.house.make_masker(masks)
+            self._masker_policy = version
+        return self._masker
+
+    def record(self, body: Body) -> None:
+        """Journal or recording, then the bus; in this order.
+
+        Raises:
+            CannotRecord: nobody was told, because nothing may happen unrecorded.
+        """
+        house = self.house
+        event = Event(house.clock.now(), self.id, body)
+        house.ledger.append(event)
+        house.bus.publish(event)
+
+    def opened(self) -> None:
+        """Record the start; a session that cannot be recorded is not opened.
+
+        Raises:
+            CannotRecord: the journal cannot take it.
+        """
+        who = self.identity
+        self.record(
+            SessionOpened(
+                who.issuer, who.subject, self.name, tuple(sorted(who.groups)), who.kind, self.target.name, self.target.protocol,
+                self.peer, self.application, self.deadline, self.house.judge.version, who.owner or "", self.lease,
+            )
+        )  # fmt: skip
+
+    def closed(self, reason: str) -> None:
+        """Record the end, once. A journal that fails now is its own alarm, so this never raises."""
+        if self._closed:
+            return
+        self._closed = True
+        count = self.counters
+        try:
+            self.record(
+                SessionClosed(self.masker.text(reason), count.operations, count.masked, count.bytes_in, count.bytes_out)
+            )
+        except CannotRecord:
+            return
+
+    def finished(
+        self, number: int, tag: str, *, ok: bool, rows: int, masked: int, seconds: float, masks: tuple[str, ...] = ()
+    ) -> None:
+        """The target's answer to operation `number` is complete. Never raises: what has run cannot be refused any more."""
+        self._running = max(0, self._running - 1)
+        self.counters.masked += masked
+        try:
+            self.record(Finished(number, self.masker.text(tag), ok, rows, masked, round(seconds * 1000, 3), masks))
+        except CannotRecord:
+            return
+
+    def asked(self, number: int, operation: Operation) -> None:
+        masker, facts = self.masker, operation.facts
+        text = masker.text(operation.text)
+        self.last, self.last_at = text, self.house.clock.now()
+        self.history.append(text)
+        parameters: tuple[Masked | None, ...] = ()
+        if operation.parameters:
+            parameters = tuple(None if value is None else masker.text(value) for value in operation.parameters)
+        commands, relations = _listed(facts)
+        self.record(Asked(number, operation.verb, text, commands, relations, parameters))
+
+    def verdict(self, effect: str, trail: Trail) -> None:
+        decision = trail.decision
+        rules, reason, policy = (decision.rules, decision.reason, decision.policy) if decision else ((), "", "")
+        approval = trail.approval.number if trail.approval else 0
+        self.record(Decided(trail.number, effect, trail.why, rules, reason, policy, approval, trail.by))
+
+    def refusal(self, trail: Trail) -> None:
+        """Record a refusal; that it cannot be recorded does not make it an allow."""
+        try:
+            self.verdict("deny", trail)
+        except CannotRecord:
+            return
+
+    def try_record(self, body: Body) -> None:
+        """Record what has happened whether or not it can be recorded; the journal raises its own alarm."""
+        try:
+            self.record(body)
+        except CannotRecord:
+            return
+
+
+@lru_cache(maxsize=4096)
+def _listed(facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Commands and relations in a stable order, for the record."""
+    return tuple(sorted(facts.commands | facts.neutral)), tuple(sorted(facts.reads | facts.writes))
