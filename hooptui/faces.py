@@ -24,7 +24,7 @@ from hooptui.core.desk import Desk, DeskClosed
 from hooptui.credentials.certificates import CertificateTrouble
 from hooptui.credentials.static import CredentialTrouble
 from hooptui.errors import UserError
-from hooptui.logline import line
+from hooptui.logline import QUIET, Log
 from hooptui.policy.rules import PolicyError
 
 CRASH = "screen-crash.txt"
@@ -124,7 +124,7 @@ def serve(path: Path, *, drain: float) -> int:
     config = load(path)
     gateway = start(config)
     assert gateway.gateway is not None
-    subscription = gateway.gateway.bus.subscribe(capacity=20_000)
+    subscription = gateway.gateway.bus.subscribe(capacity=20_000, without=QUIET)
     for listener in gateway.gateway.listeners:
         print(
             f"hooptui {config.name}: {listener.protocol} on {listener.address}, CA {gateway.gateway.ca_file or 'your own'}",
@@ -156,16 +156,17 @@ def _headless(gateway: GatewayThread, *, drain: float, subscription: Subscriptio
     _notify("READY=1")
     if first:
         print(first, file=sys.stderr)
+    log = Log()
     while not stop.is_set() and gateway.alive:
         wake.wait(0.25)
         wake.clear()
         if again.is_set():
             again.clear()
             _reload(gateway)
-        _print(subscription)
+        _print(subscription, log)
     _notify("STOPPING=1")
     gateway.stop("told to stop", drain=drain)
-    _print(subscription)
+    _print(subscription, log)
 
 
 def _reload(gateway: GatewayThread) -> None:
@@ -174,18 +175,15 @@ def _reload(gateway: GatewayThread) -> None:
         running.loop.call_soon_threadsafe(running.reload, "SIGHUP")
 
 
-def _print(subscription: Subscription | None) -> None:
+def _print(subscription: Subscription | None, log: Log) -> None:
     if subscription is None:
         return
-    events, lost = subscription.drain()
+    events, lost = subscription.drain(20_000)
     if lost:
         print(f"{lost} events not printed, all recorded", flush=True)
-    for event in events:
-        text = line(event)
-        if text is not None:
-            print(text)
-    if events:
-        sys.stdout.flush()
+    for text in log.lines(events):
+        print(text)
+    sys.stdout.flush()
 
 
 def _notify(state: str) -> None:

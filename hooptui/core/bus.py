@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from hooptui.core.events import Event
+from hooptui.core.events import Body, Event
+
+NONE: frozenset[type[Body]] = frozenset()
 
 
 class Subscription:
     """A bounded queue of events; safe to drain from another thread than the one that publishes."""
 
-    def __init__(self, session: str, capacity: int, wake: Callable[[], None] | None) -> None:
+    def __init__(
+        self, session: str, capacity: int, wake: Callable[[], None] | None, without: frozenset[type[Body]] = NONE
+    ) -> None:
         self.session = session
+        self.without = without
         self._events: deque[Event] = deque(maxlen=capacity)
         self._pushed = 0
         self._taken = 0
@@ -41,10 +46,17 @@ class Bus:
         self._all: tuple[Subscription, ...] = ()
 
     def subscribe(
-        self, session: str = "", *, capacity: int = 4096, wake: Callable[[], None] | None = None
+        self,
+        session: str = "",
+        *,
+        capacity: int = 4096,
+        wake: Callable[[], None] | None = None,
+        without: frozenset[type[Body]] = NONE,
     ) -> Subscription:
-        """Watch one session, or everything when `session` is empty. `wake` is called on the publishing thread."""
-        subscription = Subscription(session, capacity, wake)
+        """Watch one session, or everything when `session` is empty, but the kinds in `without`, which then take no room.
+
+        `wake` is called on the publishing thread."""
+        subscription = Subscription(session, capacity, wake, without)
         self._all = (*self._all, subscription)
         return subscription
 
@@ -57,5 +69,5 @@ class Bus:
 
     def publish(self, event: Event) -> None:
         for one in self._all:
-            if not one.session or one.session == event.session:
+            if (not one.session or one.session == event.session) and type(event.body) not in one.without:
                 one.push(event)

@@ -213,7 +213,7 @@ async def _watched(world: World, seconds: float, log: _Log) -> headless.Result:
         await asyncio.to_thread(gateway.stop, "the demo is over")
     if received.cut:
         operator.troubles.append("the agents received more than is kept, so not everything was searched")
-    lines = [line(one.event) or "" for one in await headless.journal(archive)]
+    lines = [line(one.event) for one in await headless.journal(archive)]
     places = [*received.places(), *files(world.state_dir), ("log", "\n".join([*log.lines, *lines]).encode())]
     return await headless.result(archive, canaries, places, after=after, troubles=operator.troubles)
 

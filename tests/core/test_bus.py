@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hooptui.core.bus import Bus
-from hooptui.core.events import Event, GatewayStopped
+from hooptui.core.events import Event, GatewayStopped, KillAsked
+from hooptui.core.gate import Masked
 
 
 def event(number: int, session: str = "a") -> Event:
@@ -32,6 +33,15 @@ def test_a_slow_watcher_loses_the_oldest_and_is_told_how_many() -> None:
     assert slow.drain() == ([], 0)
     bus.publish(event(10))
     assert slow.drain()[1] == 0
+
+
+def test_what_a_watcher_does_not_want_takes_none_of_its_room() -> None:
+    bus = Bus()
+    watch = bus.subscribe(capacity=1, without=frozenset({GatewayStopped}))
+    bus.publish(Event(1.0, "a", KillAsked("ops-1", Masked("x"))))
+    bus.publish(event(2))
+    assert [e.at for e in watch.drain()[0]] == [1.0]
+    assert watch.drain() == ([], 0)
 
 
 def test_a_partial_drain_leaves_the_rest_and_counts_nothing_as_lost() -> None:
