@@ -88,6 +88,8 @@ class SessionView:
     """What limits it (`token`, `lease`, `policy`, `grant`) and when each ends it in Unix seconds, the earliest first."""
     grant: int = 0
     """Number of the approval that let it in; 0 when a standing rule did."""
+    purpose: Masked | None = None
+    """What the client said it wants access for; None when it said nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ class HeldView:
     owner: str = ""
     claimed: str = ""
     """Name of who looks into it; empty when nobody does."""
+    claimed_at: float = 0.0
+    """Unix seconds since when they do."""
     break_glass: tuple[str, ...] = ()
     """Groups that may break the glass for it."""
 
