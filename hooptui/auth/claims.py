@@ -35,10 +35,19 @@ def identify(claims: Mapping[str, object], issuer: Issuer, now: float) -> Identi
         LoginRefused: unknown-issuer, wrong-audience, wrong-party, token-expired, token-not-yet, lifetime-too-long,
             bound-token, bad-subject, bad-groups, group-overage or bad-claims.
     """
+    audience(claims, issuer.audiences)
+    _party(claims, issuer)
+    return person(claims, issuer, now)
+
+
+def person(claims: Mapping[str, object], issuer: Issuer, now: float) -> Identity:
+    """What `identify` finds once it is known that the token is meant for us: also the way of ID tokens.
+
+    Raises:
+        LoginRefused: as `identify`, without the audience and the party.
+    """
     if claims.get("iss") != issuer.url:
         raise refusal(Code.UNKNOWN_ISSUER, "the signed issuer is another one than the key's")
-    _audience(claims, issuer)
-    _party(claims, issuer)
     expires = _times(claims, issuer, now)
     if "cnf" in claims:
         raise refusal(Code.KEY_BOUND, "the token has cnf (RFC 7800): only the holder of that key may use it")
@@ -82,8 +91,13 @@ def _printable(value: object, limit: int) -> TypeGuard[str]:
     return isinstance(value, str) and 0 < len(value) <= limit and value.isprintable() and bool(value.strip())
 
 
-def _audience(claims: Mapping[str, object], issuer: Issuer) -> None:
-    wanted = ", ".join(sorted(issuer.audiences))
+def audience(claims: Mapping[str, object], accepted: frozenset[str]) -> frozenset[str]:
+    """Everybody the token is meant for, when one of `accepted` is among them.
+
+    Raises:
+        LoginRefused: wrong-audience or bad-claims.
+    """
+    wanted = ", ".join(sorted(accepted))
     if "aud" not in claims:
         raise refusal(
             Code.WRONG_AUDIENCE, f"the token has no aud; expected {wanted} (Keycloak adds it by an audience mapper)"
@@ -97,13 +111,18 @@ def _audience(claims: Mapping[str, object], issuer: Issuer) -> None:
         if not isinstance(one, str) or not one:
             raise refusal(Code.BAD_CLAIMS, "aud has a member that is not a string")
         names.append(one)
-    if issuer.audiences.isdisjoint(names):
+    if accepted.isdisjoint(names):
         shown = ", ".join(quoted(one) for one in names[:4])
         raise refusal(Code.WRONG_AUDIENCE, f"aud is {shown}; expected {wanted}")
+    return frozenset(names)
 
 
-def _party(claims: Mapping[str, object], issuer: Issuer) -> None:
-    """`azp` (OpenID Connect), `client_id` (RFC 9068) and `appid` (Entra v1) all name the client; they must agree."""
+def party(claims: Mapping[str, object]) -> str | None:
+    """The client the token was issued to: `azp` (OpenID Connect), `client_id` (RFC 9068) or `appid` (Entra v1).
+
+    Raises:
+        LoginRefused: bad-claims, or wrong-party when they disagree.
+    """
     named: set[str] = set()
     for claim in ("azp", "client_id", "appid"):
         if claim not in claims:
@@ -114,10 +133,15 @@ def _party(claims: Mapping[str, object], issuer: Issuer) -> None:
         named.add(value)
     if len(named) > 1:
         raise refusal(Code.WRONG_PARTY, "azp, client_id and appid name different clients")
-    if issuer.authorized_parties and not named <= issuer.authorized_parties:
-        raise refusal(Code.WRONG_PARTY, f"the token was issued to {quoted(next(iter(named)))}")
-    if issuer.authorized_parties and not named:
+    return next(iter(named), None)
+
+
+def _party(claims: Mapping[str, object], issuer: Issuer) -> None:
+    named = party(claims)
+    if issuer.authorized_parties and named is None:
         raise refusal(Code.WRONG_PARTY, "the token does not say to which client it was issued")
+    if issuer.authorized_parties and named not in issuer.authorized_parties:
+        raise refusal(Code.WRONG_PARTY, f"the token was issued to {quoted(named)}")
 
 
 def _date(claims: Mapping[str, object], claim: str) -> float | None:

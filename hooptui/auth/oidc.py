@@ -13,10 +13,11 @@ from typing import Self
 
 import aiohttp
 
-from hooptui.auth import claims, keys, tokens
+from hooptui.auth import claims, id_tokens, keys, tokens
 from hooptui.auth.discovery import Keys, open_session
 from hooptui.auth.issuer import Issuer, KindRule
 from hooptui.auth.refusals import Code, quoted, refusal
+from hooptui.auth.tokens import Token
 from hooptui.core.clock import Clock
 from hooptui.core.gate import LoginRefused
 from hooptui.core.model import Identity
@@ -56,6 +57,31 @@ class Verifier:
         Raises:
             LoginRefused: with one of `Code`; neither message, hint nor log quotes the token.
         """
+        parts, issuer = await self._proved(token)
+        return claims.identify(parts.claims, issuer, self._clock.now())
+
+    async def identify_id_token(
+        self, token: Secret, issuer_url: str, client_id: str, nonce: str, *, access_token: Secret | None = None
+    ) -> Identity:
+        """Who has just logged in at `issuer_url`, by the ID token that came for our own `client_id` and `nonce`.
+
+        With `access_token`, the one that came along, `at_hash` is checked where there is one.
+
+        Raises:
+            ValueError: `client_id` or `nonce` is empty.
+            LoginRefused: with one of `Code`; neither message, hint nor log quotes a token.
+        """
+        parts, issuer = await self._proved(token)
+        if issuer.url != issuer_url:
+            raise refusal(
+                Code.UNKNOWN_ISSUER, f"the login was at {issuer_url}, and the ID token is from {quoted(issuer.url)}"
+            )
+        return id_tokens.identify(
+            parts, issuer, self._clock.now(), client_id=client_id, nonce=nonce, access_token=access_token
+        )
+
+    async def _proved(self, token: Secret) -> tuple[Token, Issuer]:
+        """The token taken apart, with its signature checked, and the issuer whose key it is."""
         parts = tokens.take_apart(token)
         said = parts.claims.get("iss")
         if not isinstance(said, str):
@@ -71,7 +97,7 @@ class Verifier:
             accepted = ", ".join(sorted(issuer.algorithms))
             raise refusal(Code.ALGORITHM_REFUSED, f"{issuer.url}: alg is {parts.algorithm}; configured are {accepted}")
         keys.verify(parts, await published.key_for(parts))
-        return claims.identify(parts.claims, issuer, self._clock.now())
+        return parts, issuer
 
     async def prepare(self) -> dict[str, LoginRefused | None]:
         """Fetch every issuer's keys now, at start or for a check-up; by issuer, what went wrong or None."""

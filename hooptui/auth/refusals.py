@@ -37,6 +37,8 @@ class Code(StrEnum):
     BAD_SUBJECT = "bad-subject"
     BAD_GROUPS = "bad-groups"
     GROUP_OVERAGE = "group-overage"
+    WRONG_NONCE = "wrong-nonce"
+    WRONG_HASH = "wrong-at-hash"
 
 
 _AGAIN = "get a new token from your identity provider and connect again"
@@ -99,6 +101,11 @@ WORDS: dict[Code, tuple[str, str]] = {
         "the identity provider left your groups out of the token because they are too many",
         "ask for a token that carries only the groups assigned to this application",
     ),
+    Code.WRONG_NONCE: (
+        "the identity provider's answer belongs to another login",
+        "start the login again, in one browser window",
+    ),
+    Code.WRONG_HASH: ("the identity provider's two tokens do not belong together", "start the login again"),
 }
 
 

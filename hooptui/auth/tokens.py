@@ -49,6 +49,8 @@ class Token:
     kid: str | None
     claims: Mapping[str, object] = field(repr=False)
     signature_bytes: int = 0
+    type: str = ""
+    """`typ` in lower case, without `application/`; empty when the header has none."""
 
 
 class NotStrict(ValueError):
@@ -94,11 +96,11 @@ def take_apart(secret: Secret) -> Token:
     _check_form(raw, segments)
     header = _header(segments[0])
     algorithm = _algorithm(header)
-    _check_type(header)
+    kind = _type(header)
     kid = _kid(header)
     claims = _claims(segments[1], len(raw))
     size = _signature(segments[2], algorithm, len(raw))
-    return Token(secret, algorithm, kid, claims, size)
+    return Token(secret, algorithm, kid, claims, size, kind)
 
 
 def truncated(length: int, found: str) -> NoReturn:
@@ -170,14 +172,15 @@ def _algorithm(header: Mapping[str, object]) -> str:
     return algorithm
 
 
-def _check_type(header: Mapping[str, object]) -> None:
+def _type(header: Mapping[str, object]) -> str:
     if "typ" not in header:
-        return
+        return ""
     kind = header["typ"]
     if not isinstance(kind, str):
         raise refusal(Code.BAD_HEADER, "typ is not a string")
     if kind.lower() not in TYPES:
         raise refusal(Code.WRONG_TYPE, f"typ is {quoted(kind)}; expected at+jwt, JWT or none")
+    return kind.lower().removeprefix("application/")
 
 
 def _kid(header: Mapping[str, object]) -> str | None:

@@ -18,6 +18,7 @@ from hooptui.core.secret import Secret
 
 from .cases import CASES, ENC, PS, SECOND, TWIN, Make
 from .forge import AUDIENCE, EC, EC384, ED, NOW, RSA, RSA_BIG, Publisher, b64, public, tls, token
+from .test_id_tokens import BAD
 
 
 @dataclass
@@ -132,6 +133,6 @@ async def test_nested_roles_owner_kind_and_prefix(stage: Stage) -> None:
 def test_every_code_has_words_and_a_test() -> None:
     assert set(WORDS) == set(Code)
     elsewhere = {Code.ISSUER_UNREACHABLE, Code.ISSUER_MISCONFIGURED}
-    assert {case[1] for case in (*CASES, *SECOND)} == set(Code) - elsewhere
+    assert {case[1] for case in (*CASES, *SECOND, *BAD)} == set(Code) - elsewhere
     assert len({words[0] for words in WORDS.values()}) == len(WORDS)
     assert len(CASES) + len(SECOND) >= 100
