@@ -14,8 +14,9 @@ from typing import Self
 import aiohttp
 
 from hooptui.auth import claims, id_tokens, keys, tokens
-from hooptui.auth.discovery import Keys, open_session
+from hooptui.auth.discovery import Keys
 from hooptui.auth.issuer import Issuer, KindRule
+from hooptui.auth.provider import Provider, open_session
 from hooptui.auth.refusals import Code, quoted, refusal
 from hooptui.auth.tokens import Token
 from hooptui.core.clock import Clock
@@ -38,10 +39,12 @@ class Verifier:
         self._clock = clock
         self._http: aiohttp.ClientSession | None = None
         self._issuers: dict[str, tuple[Issuer, Keys]] = {}
+        self._providers: dict[str, Provider] = {}
         for issuer in issuers:
             if issuer.url in self._issuers:
                 raise ValueError(f"issuer: {issuer.url} is configured twice")
-            self._issuers[issuer.url] = (issuer, Keys(issuer, clock, self._session))
+            provider = self._providers[issuer.url] = Provider(issuer, self._session)
+            self._issuers[issuer.url] = (issuer, Keys(issuer, clock, provider))
 
     async def __aenter__(self) -> Self:
         return self
@@ -103,6 +106,25 @@ class Verifier:
         """Fetch every issuer's keys now, at start or for a check-up; by issuer, what went wrong or None."""
         await asyncio.gather(*(published.refresh() for _, published in self._issuers.values()))
         return {url: published.trouble for url, (_, published) in self._issuers.items()}
+
+    def provider(self, issuer_url: str) -> Provider:
+        """HTTP to a configured issuer, by its own authorities and the shared client.
+
+        Raises:
+            KeyError: it is not configured.
+        """
+        return self._providers[issuer_url]
+
+    async def metadata(self, issuer_url: str) -> dict[str, object]:
+        """A configured issuer's discovery document, checked to be its own, from the same cache as its keys.
+
+        URLs in it are to be taken with `Provider.endpoint` only.
+
+        Raises:
+            KeyError: it is not configured.
+            LoginRefused: issuer-unreachable or issuer-misconfigured.
+        """
+        return await self._issuers[issuer_url][1].metadata()
 
     async def close(self) -> None:
         """End fetches under way and the HTTP client."""

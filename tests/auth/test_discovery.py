@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 import hooptui.auth.discovery as discovery
+import hooptui.auth.provider as provider
 from hooptui.auth.oidc import Code, Issuer, Verifier
 from hooptui.core.clock import ManualClock, SystemClock
 from hooptui.core.gate import LoginRefused
@@ -194,7 +195,7 @@ async def test_closing_ends_a_fetch_under_way(publisher: Publisher) -> None:
 
 
 async def test_a_slow_key_set_is_given_up(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discovery, "TIMEOUT", 0.2)
+    monkeypatch.setattr(provider, "TIMEOUT", 0.2)
     hung_up = asyncio.Event()
 
     async def drip(request: web.Request) -> web.StreamResponse:
@@ -231,10 +232,10 @@ async def test_an_endless_document_is_cut_off(publisher: Publisher) -> None:
     publisher.answers["/jwks"] = flood
     async with Verifier([settings(publisher.url)], ManualClock(NOW)) as verifier:
         assert await code(verifier, token(publisher.url)) == "issuer-misconfigured"
-    assert sent < 64 * discovery.MAX_DOCUMENT
+    assert sent < 64 * provider.MAX_DOCUMENT
 
 
-BIG = b'{"keys": [], "x": "' + b"y" * discovery.MAX_DOCUMENT + b'"}'
+BIG = b'{"keys": [], "x": "' + b"y" * provider.MAX_DOCUMENT + b'"}'
 
 
 @pytest.mark.parametrize(
