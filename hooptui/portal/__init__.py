@@ -1,0 +1,1 @@
+"""The gateway's small HTTPS listener: logins in a browser, leases for tokens, SSH certificates, health and metrics."""
