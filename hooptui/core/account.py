@@ -27,6 +27,8 @@ class Trail:
     number: int
     decision: Decision | None = None
     approval: Approval | None = None
+    grant: int = 0
+    """Number of the approval whose grant let it go."""
     why: str = "policy"
     by: str = ""
 
@@ -140,7 +142,7 @@ class Account:
     def verdict(self, effect: str, trail: Trail) -> None:
         decision = trail.decision
         rules, reason, policy = (decision.rules, decision.reason, decision.policy) if decision else ((), "", "")
-        approval = trail.approval.number if trail.approval else 0
+        approval = trail.approval.number if trail.approval else trail.grant
         self.record(Decided(trail.number, effect, trail.why, rules, reason, policy, approval, trail.by))
 
     def refusal(self, trail: Trail) -> None:

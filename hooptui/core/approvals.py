@@ -100,7 +100,7 @@ class Approval:
                 approving group, voted before, or asks for a scope that the rule does not offer or gives no reason where one is due.
         """
         terms = self.terms
-        self._may(vote.by, vote.at, terms.break_glass if vote.break_glass else terms.by, own=vote.break_glass)
+        self.may(vote.by, vote.at, terms.break_glass if vote.break_glass else terms.by, own=vote.break_glass)
         if vote.break_glass and not vote.approve:
             raise VoteRefused("breaking the glass approves; it cannot deny")
         if vote.approve and not self.access and vote.scope not in terms.scopes:
@@ -125,12 +125,12 @@ class Approval:
         Raises:
             VoteRefused: `by` may not vote on it, or somebody else is at it.
         """
-        self._may(by, at, self.terms.by, own=False)
+        self.may(by, at, self.terms.by, own=False)
         if self.claim is not None and self.claim.by.key != by.key and at < self.claim.at + CLAIM_LASTS:
             raise VoteRefused(f"{self.claim.by.name} is looking into #{self.number} already")
         return replace(self, claim=Claim(by, at))
 
-    def _may(self, by: Identity, at: float, groups: frozenset[str], *, own: bool) -> None:
+    def may(self, by: Identity, at: float, groups: frozenset[str], *, own: bool) -> None:
         """Whether `by` has a say now.
 
         Raises:
@@ -179,10 +179,15 @@ class Approval:
 class Approvals:
     """The open approvals and the grants that settled ones left behind."""
 
-    def __init__(self, on_vote: Callable[[Approval, Vote], None], *, limit: int = 1000, first: int = 1) -> None:
-        """`on_vote` is called with each counted vote before its verdict is known to anybody; if it raises, the vote does not count."""
+    def __init__(
+        self, on_vote: Callable[[Approval, Vote], None], *, limit: int = 1000, each: int = 100, first: int = 1
+    ) -> None:
+        """`on_vote` is called with each counted vote before its verdict is known to anybody; if it raises, the vote does not count.
+
+        At most `limit` are open, at most `each` of one identity, so that nobody keeps the others out by asking."""
         self._on_vote = on_vote
         self._limit = limit
+        self._each = each
         self._next = first
         self._open: dict[int, tuple[Approval, asyncio.Future[Approval]]] = {}
         self._grants: list[Grant] = []
@@ -201,10 +206,12 @@ class Approvals:
         """Start an approval; the future yields it once, settled.
 
         Raises:
-            VoteRefused: as many are open as the gateway keeps.
+            VoteRefused: as many are open as the gateway keeps, of all or of this identity.
         """
         if len(self._open) >= self._limit:
             raise VoteRefused(f"{self._limit} operations are held already")
+        if sum(one.requester.key == requester.key for one, _ in self._open.values()) >= self._each:
+            raise VoteRefused(f"{self._each} operations of {requester.name} are held already")
         approval = Approval(
             self._next,
             session,

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from hooptui.core.body import Body, Event, Kept
 from hooptui.core.events_people import (
+    CertificateIssued,
     IdentityBlocked,
     IdentityUnblocked,
     LeaseEnded,
@@ -110,6 +111,8 @@ class DeadlineMoved(Body):
     """Unix seconds at which this bound ends the session."""
     deadline: float
     """Unix seconds of the earliest of all bounds."""
+    approval: int = 0
+    """For a grant: number of the approval that gave it, perhaps to another session; the session is in by it from here on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,7 @@ class Decided(Body):
     reason: str
     policy: str
     approval: int = 0
+    """The approval that settled it, or whose grant did."""
     by: str = ""
     """Key of the approver or denier, empty when the policy alone spoke."""
 
@@ -196,6 +200,10 @@ class Held(Body):
     quorum: int
     risk: str
     expires_at: float
+    access: bool = False
+    """The connection itself waits to be let in."""
+    break_glass: tuple[str, ...] = ()
+    """Groups that may break the glass for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +218,9 @@ class Voted(Body):
     lasts: float = 0.0
     """Seconds of access that the voter gives; 0 where the rule's own time holds."""
     break_glass: bool = False
-    """The requester let it go alone, in an emergency."""
+    """The voter let it go alone, in an emergency."""
+    groups: tuple[str, ...] = ()
+    """The voter's groups, as they were then, that gave them a say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +358,7 @@ BODIES: tuple[type[Body], ...] = (
     IdentityUnblocked,
     OperatorLoggedIn,
     OperatorLoggedOut,
+    CertificateIssued,
     Finished,
     Frozen,
     KillAsked,

@@ -70,3 +70,19 @@ class OperatorLoggedIn(Body):
 class OperatorLoggedOut(Body):
     identity: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateIssued(Body):
+    """An SSH certificate was signed for somebody's key."""
+
+    identity: str
+    """Issuer and subject."""
+    lease: str
+    """The lease it was asked for with; empty when the client brought its own token."""
+    key_id: str
+    """What the certificate says of itself (OpenSSH PROTOCOL.certkeys, `key id`)."""
+    serial: int
+    until: float
+    """Unix seconds."""
+    peer: str

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from hooptui.core.approvals import Approval, Status, VoteRefused
-from hooptui.core.events import Held
-from hooptui.core.gate import Refused, Why
+from hooptui.core.approvals import Approval, Status, Vote, VoteRefused
+from hooptui.core.events import Held, Voted
+from hooptui.core.gate import Masked, Refused, Why
 from hooptui.core.model import HoldTerms, Operation
 from hooptui.core.ports import Tell
 
@@ -41,11 +41,14 @@ async def wait(
     except VoteRefused as full:
         raise Refused(Why.ERROR, str(full), rule=terms.rule, number=number) from None
     session.held[approval.number] = operation
-    by = tuple(sorted(terms.by))
+    by, in_emergency = tuple(sorted(terms.by)), tuple(sorted(terms.break_glass))
     try:
         session.record(
-            Held(number, approval.number, terms.rule, words, by, terms.quorum, terms.risk, approval.expires_at)
-        )
+            Held(
+                number, approval.number, terms.rule, words, by, terms.quorum, terms.risk, approval.expires_at,
+                bool(access), in_emergency,
+            )
+        )  # fmt: skip
         while not settled.done():
             remaining = approval.expires_at - clock.now()
             if session.deadline is not None:
@@ -53,13 +56,30 @@ async def wait(
             if remaining <= 0:
                 approvals.end(approval.number, Status.EXPIRED, clock.now())
                 break
-            tell(approval, remaining)
+            tell(approvals.get(approval.number) or approval, remaining)
             await asyncio.wait((settled,), timeout=min(session.house.tell_every, remaining))
         return await settled
     finally:
         # Whatever ended the wait (also a cancelled task: the client is gone), nobody may approve it any more.
         approvals.end(approval.number, Status.WITHDRAWN, clock.now())
         session.held.pop(approval.number, None)
+
+
+def ballot(approval: Approval, vote: Vote, name: Masked) -> Voted:
+    """What is written of a vote; `approval` has counted it, and `name` is the voter's own, masked for the session."""
+    terms = approval.terms
+    return Voted(
+        approval.number,
+        approval.operation,
+        vote.by.key,
+        name,
+        vote.approve,
+        vote.reason,
+        vote.scope,
+        approval.lasts if approval.access and vote.approve else 0.0,
+        vote.break_glass,
+        tuple(sorted(vote.by.groups & (terms.break_glass if vote.break_glass else terms.by))),
+    )
 
 
 def refusal(number: int, approval: Approval, killed: str) -> Refused:

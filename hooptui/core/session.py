@@ -17,6 +17,7 @@ from hooptui.core.approvals import Approval, Status, Vote, VoteRefused
 from hooptui.core.events import (
     DeadlineMoved,
     Frozen,
+    GrantEnded,
     GrantGiven,
     KillAsked,
     KillDone,
@@ -126,11 +127,12 @@ class Session(Account):
             while decision.effect is Effect.HOLD:
                 grant = self._granted(decision, operation)
                 if grant is not None:
+                    trail.approval, trail.grant = None, grant.approval
                     trail.why, trail.by = "granted", f"approval #{grant.approval}"
                     break
                 await self._wait(trail, operation, decision, tell)
-                self._leave_grant(trail, operation)
                 trail.why = "approved"
+                await self._may_go_on(number)
                 # The policy may have changed while people thought; what they approved stands only if it still suffices.
                 again = self._decide(operation)
                 enough = again.effect is not Effect.HOLD or again.terms == decision.terms
@@ -141,11 +143,16 @@ class Session(Account):
                 rule = decision.rules[0] if decision.rules else ""
                 raise Refused(Why.POLICY, decision.reason, rule=rule, hint=decision.hint, number=number)
             self.verdict("allow", trail)
+            left = self._grant_left(trail, operation)
             if trail.approval is not None or not operation.facts.commands <= READ_ONLY:
                 await self.house.ledger.durable()
             if self._ending is not None:
                 raise Refused(self._ending[0], self._ending[1], number=number)
+            if left is not None:
+                self.house.approvals.grant(left)
         except CannotRecord as broken:
+            trail.why = Why.UNRECORDED
+            self.refusal(trail)
             message = "hooptui cannot record this operation, so it may not run"
             raise Refused(Why.UNRECORDED, message, detail=str(broken), number=number) from None
         except Refused as refused:
@@ -170,21 +177,24 @@ class Session(Account):
             return
         self.counters.operations += 1
         trail = Trail(self.counters.operations)
-        decision = Decision(
-            Effect.HOLD, tuple(sorted(access.rules)), access.words, terms=access.terms, policy=self.house.judge.version
-        )
-        trail.decision = decision
         operation = Operation(self.target.protocol, "connect", self.purpose or "access", SqlFacts(frozenset()))
         try:
             self.asked(trail.number, operation)
-            await self._wait(trail, operation, decision, self._in_emergency(tell), access.rules)
+            wanted: Access | None = access
+            while wanted is not None:
+                access = wanted
+                trail.decision = decision = self._access_wanted(access)
+                await self._may_go_on(trail.number, entering=True)
+                await self._wait(trail, operation, decision, self._in_emergency(tell), access.rules)
+                await self._may_go_on(trail.number, entering=True)
+                # As in `ask`: what was approved stands only if it still suffices.
+                wanted = self._still_wanted(access, trail.number)
             trail.why = "approved"
             self.verdict("allow", trail)
-            self.let_in(self._give_access(trail, access))
-            await self.house.ledger.durable()
-            if self._ending is not None:
-                raise Refused(self._ending[0], self._ending[1], number=trail.number)
+            self.let_in(await self._give_access(trail, access))
         except CannotRecord as broken:
+            trail.why = Why.UNRECORDED
+            self.refusal(trail)
             message = "hooptui cannot record this session, so it is not opened"
             raise Refused(Why.UNRECORDED, message, detail=str(broken), number=trail.number) from None
         except Refused as refused:
@@ -195,6 +205,26 @@ class Session(Account):
             trail.why = Why.WITHDRAWN
             self.refusal(trail)
             raise
+
+    def _access_wanted(self, access: Access) -> Decision:
+        rules = tuple(sorted(access.rules))
+        return Decision(Effect.HOLD, rules, access.words, terms=access.terms, policy=self.house.judge.version)
+
+    def _still_wanted(self, approved: Access, number: int) -> Access | None:
+        """What the policy of now wants beyond what was approved; None when that is enough.
+
+        Raises:
+            Refused: it lets this identity in no more.
+        """
+        try:
+            now = self.house.judge.admits(self.identity, self.target)
+        except Exception as fault:  # noqa: BLE001 - as in `_decide`
+            raise Refused(
+                Why.POLICY, f"the policy could not be applied ({type(fault).__name__})", number=number
+            ) from None
+        if not now.admitted:
+            raise Refused(Why.POLICY, now.reason, rule=now.rule, number=number)
+        return None if now.access is None or now.access.terms == approved.terms else now.access
 
     def _in_emergency(self, tell: Tell) -> Tell:
         """`tell`, which also breaks the glass when the client asked for that. It is heard, and counted, as any other vote."""
@@ -218,24 +248,27 @@ class Session(Account):
         Raises:
             CannotRecord: the journal was not told; the session is not in.
         """
-        self.bound(Bound.GRANT, grant.until)
+        self.bound(Bound.GRANT, grant.until, grant.approval)
         self.grant, self.granted, self.access = grant, grant.access, None
 
-    def bound(self, which: Bound, until: float) -> None:
-        """This is when `which` ends the session from now on: a grant began, a token or lease was renewed.
+    def bound(self, which: Bound, until: float, approval: int = 0) -> None:
+        """This is when `which` ends the session from now on: a grant (of `approval`) began, a token or lease was renewed.
 
         Raises:
             CannotRecord: the journal was not told, and nothing has changed.
         """
         after = {**self.bounds, which: until}
         deadline = min(after.values())
-        self.record(DeadlineMoved(which, until, deadline))
+        self.record(DeadlineMoved(which, until, deadline, approval))
         self.bounds, self.deadline = after, deadline
         self.on_deadline()
 
     def closed(self, reason: str) -> None:
         """Record the end, once; open approvals are withdrawn."""
         self.withdraw()
+        if self._ending is None:
+            self._ending = (Why.WITHDRAWN, "the session is over")
+            self._thawed.set()
         super().closed(reason)
 
     def withdraw(self) -> None:
@@ -287,13 +320,13 @@ class Session(Account):
         for number in tuple(self.held):
             self.house.approvals.end(number, status, self.house.clock.now())
 
-    async def _may_go_on(self, number: int) -> None:
+    async def _may_go_on(self, number: int, *, entering: bool = False) -> None:
         while True:
             if self._ending is not None:
                 raise Refused(self._ending[0], self._ending[1], number=number)
             if self.deadline is not None and self.house.clock.now() >= self.deadline:
                 raise Refused(Why.DEADLINE, "this session's time is over", number=number)
-            if self.access is not None:
+            if self.access is not None and not entering:
                 raise Refused(Why.POLICY, "nobody has let this session in yet", number=number)
             if self._thawed.is_set():
                 return
@@ -337,39 +370,38 @@ class Session(Account):
         if done.status is not Status.APPROVED:
             raise hold.refusal(trail.number, done, self._ending[1] if self._ending else "")
 
-    def _leave_grant(self, trail: Trail, operation: Operation) -> None:
-        approval = trail.approval
-        if approval is None or approval.scope is Scope.ONCE:
-            return
-        until = self.house.clock.now() + approval.lasts
+    def _grant_left(self, trail: Trail, operation: Operation) -> Grant | None:
+        """The grant that the approval of an operation leaves beyond it, recorded and not yet in force; None without one."""
+        approval, decision = trail.approval, trail.decision
+        if approval is None or approval.scope is Scope.ONCE or decision is None or decision.effect is not Effect.HOLD:
+            return None
+        rule, until = approval.terms.rule, self.house.clock.now() + approval.lasts
         fingerprint = self.house.ledger.fingerprint(self.identity, self.target, operation)
-        self.try_record(GrantGiven(approval.number, approval.scope, approval.terms.rule, until))
-        self.house.approvals.grant(
-            Grant(
-                approval.scope,
-                self.identity.key,
-                self.target.name,
-                approval.terms.rule,
-                fingerprint,
-                until,
-                approval.number,
-            )
-        )
+        self.record(GrantGiven(approval.number, approval.scope, rule, until))
+        return Grant(approval.scope, self.identity.key, self.target.name, rule, fingerprint, until, approval.number)
 
-    def _give_access(self, trail: Trail, access: Access) -> Grant:
-        """The grant that an approved request leaves, from the moment of its approval.
+    async def _give_access(self, trail: Trail, access: Access) -> Grant:
+        """The grant that an approved request leaves, from the moment of its approval; in force once it is on stable storage.
 
         Raises:
-            CannotRecord: it could not be journaled and does not exist.
+            CannotRecord: it could not be journaled and is not in force.
+            Refused: the session ended meanwhile, and it is not in force.
         """
         approval = trail.approval
         if approval is None or approval.settled_at is None:
             raise Refused(Why.ERROR, "access was approved by nobody", number=trail.number)
+        who, target, rule = self.identity.key, self.target.name, access.terms.rule
         until = approval.settled_at + approval.lasts
-        rule = access.terms.rule
         self.record(GrantGiven(approval.number, "access", rule, until))
-        grant = Grant(Scope.RULE, self.identity.key, self.target.name, rule, "", until, approval.number, access.rules)
-        self.house.approvals.grant(grant)
+        try:
+            await self.house.ledger.durable()
+            if self._ending is not None:
+                raise Refused(self._ending[0], self._ending[1], number=trail.number)
+            grant = Grant(Scope.RULE, who, target, rule, "", until, approval.number, access.rules)
+            self.house.approvals.grant(grant)
+        except BaseException:
+            self.try_record(GrantEnded(approval.number, who, target, "", self.masker.text("it never came into force")))
+            raise
         return grant
 
 

@@ -100,7 +100,7 @@ class View:
         return Admission(True, opening[0].id, opening[0].reason, min(limits) if limits else None, access)
 
     def decide(self, facts: SqlFacts, in_transaction: bool, granted: frozenset[str] = NOTHING) -> Decision:
-        """The decision, worked out afresh; the approves in `granted` count as allows."""
+        """The decision, worked out afresh; the approves in `granted` that still grant count as allows."""
         if not facts.understood or UNKNOWN in facts.commands or not facts.commands <= COMMANDS:
             reason = f"not understood: {facts.unknown[:200] or 'it has an effect that this version has no word for'}"
             return self._deny((), reason, "send one plain statement; what is not understood never runs")
@@ -119,17 +119,16 @@ class View:
             if covered := self._covered(one.what, facts.commands, asked):
                 covering.append(one.id)
                 missing -= covered
-        for one in self.approves:
-            if missing and one.grant and (covered := self._covered(one.grant, missing, asked)):
-                (covering if one.id in granted else granting).append(one.id)
-                missing -= covered
+        in_force = [one for one in self.approves if one.grant and one.id in granted]
+        waiting = [one for one in self.approves if one not in in_force]
+        for ids, rules in ((covering, in_force), (granting, waiting)):
+            for one in rules:
+                if missing and one.grant and (covered := self._covered(one.grant, missing, asked)):
+                    ids.append(one.id)
+                    missing -= covered
         if missing:
             return self._not_covered(missing)
-        held = [
-            one.rule
-            for one in self.approves
-            if one.id not in granted and (one.id in granting or one.what.met(asked, everything=False))
-        ]
+        held = [one.rule for one in waiting if one.id in granting or one.what.met(asked, everything=False)]
         if held:
             return self._hold(held, tuple(covering))
         return Decision(Effect.ALLOW, tuple(covering), "", policy=self.version)

@@ -9,8 +9,9 @@ from typing import TypeVar
 from hooptui.core.approvals import Approval, Approvals, Vote
 from hooptui.core.bus import Bus
 from hooptui.core.clock import Clock, ManualClock
-from hooptui.core.events import Event, Voted
+from hooptui.core.events import Event
 from hooptui.core.gate import CannotRecord, Killed, Masked
+from hooptui.core.hold import ballot
 from hooptui.core.house import House
 from hooptui.core.model import (
     Bound,
@@ -77,9 +78,10 @@ class Says:
     def __init__(self, answer: Callable[[Operation], Decision]) -> None:
         self.answer = answer
         self.version = "v1"
+        self.admission = Admission(True)
 
     def admits(self, identity: Identity, target: Target) -> Admission:
-        return Admission(True)
+        return self.admission
 
     def decide(
         self, identity: Identity, target: Target, operation: Operation, granted: frozenset[str] = frozenset()
@@ -139,19 +141,7 @@ def house(judge: Says, book: Book, clock: Clock | None = None) -> House:
     bus = Bus()
 
     def on_vote(approval: Approval, vote: Vote) -> None:
-        event = Event(
-            vote.at,
-            approval.session,
-            Voted(
-                approval.number,
-                approval.operation,
-                vote.by.key,
-                Masked(vote.by.name),
-                vote.approve,
-                vote.reason,
-                vote.scope,
-            ),
-        )
+        event = Event(vote.at, approval.session, ballot(approval, vote, Masked(vote.by.name)))
         book.append(event)
         bus.publish(event)
 
