@@ -17,14 +17,16 @@ from functools import partial
 from hooptui.core.gate import LoginRefused
 from hooptui.core.model import Target
 from hooptui.core.session import Session
-from hooptui.protocols.base import Bearer, Doorman
+from hooptui.protocols.base import Doorman
 from hooptui.protocols.postgres import build, reports, startup, upstream
 from hooptui.protocols.postgres.cancel import CancelKeys
 from hooptui.protocols.postgres.catalogue import Catalogue
 from hooptui.protocols.postgres.channel import PostgresChannel
 from hooptui.protocols.postgres.codec import error_fields
 from hooptui.protocols.postgres.limits import Limits
+from hooptui.protocols.postgres.login import Ways
 from hooptui.protocols.postgres.relay import Relay
+from hooptui.protocols.postgres.sasl import OAuth
 from hooptui.protocols.postgres.settings import REPORTED, Settings
 from hooptui.protocols.postgres.sides import ClientSide, ServerSide
 from hooptui.protocols.postgres.startup import CancelAsked, ClientHello, Unwelcome
@@ -35,6 +37,9 @@ __all__ = ["Limits", "PostgresGate", "PostgresTarget"]
 PROTOCOL = "postgres"
 
 BACKLOG = 512
+
+QUIET = frozenset({"gone", "discovery", "lease-wrong"})
+"""Turned away without a word to the doorman: nobody was there, nobody tried to get in, or it knows already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +64,21 @@ class PostgresGate:
     """See the module. Lives on one event loop."""
 
     def __init__(
-        self, doorman: Doorman, targets: Mapping[str, PostgresTarget], tls: ssl.SSLContext, limits: Limits
+        self,
+        doorman: Doorman,
+        targets: Mapping[str, PostgresTarget],
+        tls: ssl.SSLContext,
+        limits: Limits,
+        *,
+        binding: bytes | None = None,
+        oauth: OAuth | None = None,
     ) -> None:
-        """`targets` are by the database name that a client asks for; `tls` is a server's context with ALPN `postgresql`."""
+        """`targets` are by the database name that a client asks for; `tls` is a server's context with ALPN `postgresql`.
+
+        `binding` is `sasl.server_end_point` of that server's certificate; `oauth` is what clients without a token are told.
+        """
         self._doorman = doorman
+        self._ways = Ways(doorman, binding, oauth)
         self._tls = tls
         self._limits = limits
         self._places: dict[str, _Place] = {}
@@ -183,9 +199,9 @@ class PostgresGate:
 
     async def _serve(self, sock: socket.socket, host: str) -> None:
         try:
-            greeted = await startup.greet(sock, self._tls, timeout=self._limits.handshake)
+            greeted = await startup.greet(sock, self._tls, ways=self._ways, timeout=self._limits.handshake)
         except Unwelcome as unwelcome:
-            if unwelcome.code != "gone":
+            if unwelcome.code not in QUIET:
                 self._doorman.refused(unwelcome.code, unwelcome.message, protocol=PROTOCOL, target="", peer=host)
             return
         if isinstance(greeted, CancelAsked):
@@ -203,11 +219,17 @@ class PostgresGate:
         name = place.target.target.name if place is not None else client.database
         try:
             session = await self._doorman.admit(
-                Bearer(client.token), name, protocol=PROTOCOL, peer=client.peer, application=client.application
+                client.credential,
+                name,
+                protocol=PROTOCOL,
+                peer=client.peer,
+                application=client.application,
+                purpose=client.asked.purpose,
+                emergency=client.asked.emergency,
             )
         except LoginRefused as refused:
             state = "28000" if refused.code == "no-access" else "28P01"
-            await client.refuse(build.error(state, refused.message, severity="FATAL", hint=refused.hint))
+            await client.reject(build.error(state, refused.message, severity="FATAL", hint=refused.hint))
             return
         except BaseException:
             client.transport.abort()

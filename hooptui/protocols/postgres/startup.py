@@ -1,7 +1,7 @@
 """The client's side of the handshake: from an accepted socket to a client that has shown its credential over TLS.
 
 Sources: PostgreSQL documentation, "Message Flow: Start-up", "SSL Session Encryption", protocol 3.0 and 3.2. Knows no target,
-no identity and no policy: what the credential is worth is the doorman's to say. Until TLS is up the socket has no transport
+no identity and no policy: what the credential is worth is the doorman's to say, how it is shown is `login`'s. Until TLS is up the socket has no transport
 and no buffer of ours, and exactly the bytes of one packet are read from it: whatever was smuggled in front of the TLS
 handshake is met by TLS itself (CVE-2021-23214).
 """
@@ -16,9 +16,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NoReturn, TypeAlias
 
-from hooptui.core.secret import Secret
-from hooptui.protocols.postgres import build, codec, options
+from hooptui.protocols.base import Credential
+from hooptui.protocols.postgres import build, options
 from hooptui.protocols.postgres.dialogue import Dialogue, Gone
+from hooptui.protocols.postgres.login import CREDENTIAL_MAX, PASSWORD_ONLY, NotProved, Shown, Ways, prove
 from hooptui.protocols.postgres.packets import (
     CancelRequest,
     GssRequest,
@@ -29,9 +30,6 @@ from hooptui.protocols.postgres.packets import (
     packet_length,
 )
 from hooptui.protocols.postgres.wire import ProtocolViolation
-
-CREDENTIAL_MAX = 64 * 1024
-"""Bytes of a password message."""
 
 TIMEOUT = 10.0
 """Seconds for the whole handshake. A person types no password meanwhile: psql asks for it between two connections."""
@@ -46,7 +44,7 @@ class Unwelcome(Exception):
     """A connection was turned away by the protocol itself; it is closed and the client was told, where there are words for it.
 
     `code` is stable: `gone` (closed without asking for anything, as health checks do), `no-tls`, `tls-failed`, `timeout`,
-    `protocol`, `unsupported`, `no-credential`. The message is for operator and journal, and holds nothing secret.
+    `protocol`, `unsupported`, and those of `login.NotProved`. The message is for operator and journal, and holds nothing secret.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -59,16 +57,22 @@ class Unwelcome(Exception):
 class ClientHello:
     """A client that waits for AuthenticationOk, its transport paused. Either `hand_over` or `refuse` it, once."""
 
-    parameters: Mapping[str, str]
-    """As the client sent them, without protocol options."""
-    settings: Mapping[str, str]
-    """Every setting asked for by its lower-case name, those inside `options` too."""
+    asked: options.Asked
     minor: int
     """Minor version of protocol 3 to speak with it: 0 or 2. It has been told when that is less than it asked for."""
-    token: Secret
+    shown: Shown
     peer: str
     """`address:port`."""
     dialogue: Dialogue = field(repr=False)
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """As the client sent them, without protocol options and without what it asked of hooptui itself."""
+        return self.asked.parameters
+
+    @property
+    def credential(self) -> Credential:
+        return self.shown.credential
 
     @property
     def user(self) -> str:
@@ -81,7 +85,7 @@ class ClientHello:
 
     @property
     def application(self) -> str:
-        return self.settings.get("application_name", "")
+        return self.asked.settings.get("application_name", "")
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -90,6 +94,17 @@ class ClientHello:
     def hand_over(self, successor: asyncio.Protocol) -> None:
         """Give transport and unread bytes to the relay; see `Dialogue.hand_over`."""
         self.dialogue.hand_over(successor)
+
+    async def reject(self, last: bytes, *, within: float = 2.0) -> None:
+        """The credential is worth nothing: send a last message, an error, in the way of its authentication, and close.
+
+        Instead of AuthenticationOk only; later on it is `refuse`.
+        """
+        # Whatever it answers, and if it is nothing: it is refused all the same.
+        with suppress(TimeoutError, Gone, ProtocolViolation, NotProved):
+            async with asyncio.timeout(within):
+                await self.shown.refused(self.dialogue)
+        await self.dialogue.close(last)
 
     async def refuse(self, last: bytes) -> None:
         """Send a last message, an error, and close."""
@@ -116,7 +131,9 @@ class CancelAsked:
 Greeted: TypeAlias = ClientHello | CancelAsked
 
 
-async def greet(sock: socket.socket, context: ssl.SSLContext, *, timeout: float = TIMEOUT) -> Greeted:
+async def greet(
+    sock: socket.socket, context: ssl.SSLContext, *, ways: Ways = PASSWORD_ONLY, timeout: float = TIMEOUT
+) -> Greeted:
     """Take an accepted, non-blocking TCP socket through TLS and start-up to its credential, within `timeout` seconds.
 
     Owns the socket: whatever is raised, it is closed. Run each connection in a task of its own. `context` is a server's
@@ -125,7 +142,7 @@ async def greet(sock: socket.socket, context: ssl.SSLContext, *, timeout: float 
     Raises:
         Unwelcome: the connection was turned away.
     """
-    greeting = _Greeting(sock, context)
+    greeting = _Greeting(sock, context, ways)
     try:
         async with asyncio.timeout(timeout) as limit:
             return await greeting.run(limit.when() or 0.0)
@@ -149,11 +166,12 @@ async def greet(sock: socket.socket, context: ssl.SSLContext, *, timeout: float 
 class _Greeting:
     """One handshake: the steps of `greet`, and what has to be closed when one of them fails."""
 
-    def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext, ways: Ways) -> None:
         self.stage = "before saying anything"
         """Where it is, in words that end a sentence."""
         self._sock = sock
         self._context = context
+        self._ways = ways
         self._dialogue: Dialogue | None = None
         self._plain = True
         self._loop = asyncio.get_running_loop()
@@ -283,23 +301,18 @@ class _Greeting:
 
     async def _credential(self, dialogue: Dialogue, startup: Startup, peer: str) -> ClientHello:
         try:
-            settings = options.settings(startup.parameters)
+            asked = options.read(startup.parameters)
         except options.OptionsRefused as refused:
             await self._refuse("unsupported", "42501", str(refused))
-        dialogue.send(build.CLEARTEXT_REQUEST)
         self.stage = "when asked for its credential"
-        kind, raw = await dialogue.frame(CREDENTIAL_MAX, expected=b"pX")
-        if kind == ord("X"):
-            raise Gone
+        user = startup.parameters["user"]
+        database = startup.parameters.get("database") or user
         try:
-            token = codec.password(raw).decode()
-        except UnicodeDecodeError:
-            await self._refuse("no-credential", "28P01", "the password is not UTF-8 text")
-        if not token:
-            await self._refuse(
-                "no-credential", "28P01", "the password is empty", hint="Give the OIDC token as the password."
-            )
-        return ClientHello(startup.parameters, settings, startup.minor, Secret(token), peer, dialogue)
+            shown = await prove(dialogue, self._ways, user=user, database=database, peer=peer)
+        except NotProved as no:
+            await self.turn_away(no.sqlstate, no.message, hint=no.hint)
+            raise Unwelcome(no.code, no.log) from None
+        return ClientHello(asked, startup.minor, shown, peer, dialogue)
 
     # --- the end of a handshake that fails
 

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 
 from hooptui.protocols.postgres import build, codec, packets
 from hooptui.protocols.postgres.codec import Field
-from hooptui.protocols.postgres.options import OptionsRefused
-from hooptui.protocols.postgres.options import settings as start_up_settings
 from hooptui.protocols.postgres.packets import CancelRequest, GssRequest, SslRequest, Startup, packet, packet_length
 from hooptui.protocols.postgres.wire import ProtocolViolation
 
@@ -255,50 +253,3 @@ def test_arbitrary_packets_are_read_or_refused(body):
     for raw in (body, (len(body) + 4).to_bytes(4, "big") + body, struct.pack(">II", len(body) + 8, 3 << 16) + body):
         with contextlib.suppress(ProtocolViolation):
             packet(raw)
-
-
-# --- options
-
-
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ("", {}),
-        ("-c a=b", {"a": "b"}),
-        ("-ca=b  --work-mem=1MB\t-c c=", {"a": "b", "work_mem": "1MB", "c": ""}),
-        ("-c search_path=a\\ b,\\\\c -c X=1=2", {"search_path": "a b,\\c", "x": "1=2"}),
-        ("-c a=1 -c a=2", {"a": "2"}),
-    ],
-)
-def test_options_are_read_as_the_server_does(options, expected):
-    assert start_up_settings({"user": "u", "database": "d", "options": options}) == expected
-
-
-def test_a_parameter_wins_over_the_same_in_options():
-    found = start_up_settings({"user": "u", "options": "-c application_name=a", "application_name": "b"})
-    assert found == {"application_name": "b"}
-
-
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {"options": "-c role=admin"},
-        {"options": "--Session-Authorization=x"},
-        {"options": "-c\\ role=admin"},
-        {"role": "admin"},
-        {"ROLE": "admin"},
-        {"options": "-cSESSION_PRELOAD_LIBRARIES=x"},
-        {"options": "-d 5"},
-        {"options": "-c"},
-        {"options": "-c a"},
-        {"options": "--"},
-        {"options": "--=x"},
-        {"options": "-c a\\ =x"},
-        {" role": "admin"},
-        {"options": "stray"},
-        {"options": "\\"},
-    ],
-)
-def test_options_not_understood_or_not_allowed_are_refused(parameters):
-    with pytest.raises(OptionsRefused):
-        start_up_settings({"user": "u", **parameters})

@@ -18,7 +18,9 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from hooptui.core.secret import Secret
 from hooptui.credentials import certificates
+from hooptui.protocols.base import Bearer
 from hooptui.protocols.postgres import build, codec
 from hooptui.protocols.postgres.dialogue import Dialogue
 from hooptui.protocols.postgres.packets import Startup, packet
@@ -185,9 +187,9 @@ def test_classic_tls_asks_for_the_credential_and_hands_over_what_came(run, tls):
         return client.error()
 
     hello, error = play(run, tls, steps)
-    assert hello.token.matches(TOKEN) and TOKEN not in repr(hello)
+    assert hello.credential == Bearer(Secret(TOKEN)) and TOKEN not in repr(hello)
     assert (hello.user, hello.database, hello.application, hello.minor) == ("ops-1", "orders", "psql", 0)
-    assert hello.settings == {"application_name": "psql", "search_path": "a b"}
+    assert hello.asked.settings == {"application_name": "psql", "search_path": "a b"}
     assert hello.peer.startswith("127.0.0.1:")
     assert error["M"] == b"played"
 
@@ -387,7 +389,7 @@ def test_the_largest_credential_is_taken(run, tls):
         client.error()
 
     hello, _ = play(run, tls, steps)
-    assert len(hello.token) == len(token)
+    assert hello.credential == Bearer(Secret(token))
 
 
 def test_silence_ends_by_the_deadline_and_stalls_nobody(run, tls):
@@ -665,7 +667,7 @@ def test_psql_shows_the_refusals(run, tls, postgres: PostgresServer):
             ):
                 talking = asyncio.create_task(asyncio.to_thread(psql, opened.port, **settings))
                 hello = await opened.hello()
-                assert hello.token.matches(TOKEN) and hello.application == "psql"
+                assert hello.credential == Bearer(Secret(TOKEN)) and hello.application == "psql"
                 await hello.refuse(build.error("28P01", "token expired", severity="FATAL"))
                 assert "FATAL:  token expired" in await talking
 
