@@ -5,70 +5,49 @@ Runs on the gateway's loop. Knows no socket and no screen; what it answers is fi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
+from hooptui import people
 from hooptui.audit.export import export_session
 from hooptui.core.approvals import Vote, VoteRefused
 from hooptui.core.desk import Command, Outcome
+from hooptui.core.events import Claimed
 from hooptui.core.gate import CannotRecord
 from hooptui.core.model import Identity, Scope
-from hooptui.core.session import Session
 from hooptui.gateway import Gateway
+from hooptui.seat import Seat
+from hooptui.store.trouble import StoreTrouble
+from hooptui.verb import LONGEST, Argument, BadArgument, Call, Verb
 
-LONGEST = 2000
-"""Characters of a reason or another free argument."""
+__all__ = ["LONGEST", "TABLE", "Argument", "Verb", "run"]
 
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    name: str
-    help: str
-    required: bool = True
-    default: str = ""
+NOBODY = Identity("local", "nobody", "nobody")
+"""Who runs the commands that need no operator."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """One row of the table."""
-
-    name: str
-    help: str
-    args: tuple[Argument, ...]
-    changes: bool
-    """False when a read-only desk may run it."""
-    dangerous: bool
-    """It cannot be undone; faces ask before they run it."""
-    run: Callable[[Gateway, Identity, Mapping[str, str]], Awaitable[Outcome]]
-
-
-class BadArgument(Exception):
-    """An argument is missing or wrong; the message names it and what was expected."""
-
-
-async def run(gateway: Gateway, operator: Identity | None, command: Command, *, readonly: bool) -> Outcome:
-    """Run one command for an operator; never raises for what an operator can do wrong."""
+async def run(gateway: Gateway, seat: Seat, command: Command, *, readonly: bool) -> Outcome:
+    """Run one command for whoever sits at a desk; never raises for what an operator can do wrong."""
     verb = TABLE.get(command.verb)
     if verb is None:
         return Outcome(False, f"no command is called {command.verb!r}; there are {', '.join(TABLE)}")
     if verb.changes and readonly:
         return Outcome(False, f"{verb.name}: this screen is read-only")
-    if verb.changes and operator is None:
-        return Outcome(False, f"{verb.name}: no operator is configured, so nobody here may decide (config: operator)")
+    operator = seat.operator
+    if verb.changes and operator is None and not verb.anonymous:
+        how = "log in first (`login`)" if gateway.may_log_in else "the configuration names no operator"
+        return Outcome(False, f"{verb.name}: nobody here may decide: {how}")
     unknown = sorted(set(command.args) - {argument.name for argument in verb.args})
     if unknown:
         return Outcome(False, f"{verb.name}: found {', '.join(unknown)}, expected {_usage(verb)}")
     try:
         arguments = {argument.name: _argument(verb, argument, command.args) for argument in verb.args}
-        return await verb.run(gateway, operator or NOBODY, arguments)
+        return await verb.run(Call(gateway, seat, operator or NOBODY, arguments))
     except (BadArgument, VoteRefused) as no:
         return Outcome(False, str(no))
     except CannotRecord as broken:
         return Outcome(False, f"not done, because it cannot be recorded: {broken}")
-
-
-NOBODY = Identity("local", "nobody", "nobody")
-"""Who runs the commands that need no operator."""
+    except StoreTrouble as trouble:
+        return Outcome(False, f"not remembered over a restart: {trouble}")
 
 
 def _usage(verb: Verb) -> str:
@@ -84,94 +63,106 @@ def _argument(verb: Verb, argument: Argument, given: Mapping[str, str]) -> str:
     return value
 
 
-def _number(args: Mapping[str, str]) -> int:
-    text = args["number"].removeprefix("#")
-    if not text.isdecimal() or len(text) > 12:
-        raise BadArgument(f"found {args['number']!r}, expected the number of a held operation, such as 17")
-    return int(text)
+# --- held operations and access requests
 
 
-def _session(gateway: Gateway, args: Mapping[str, str]) -> Session:
-    wanted = args["session"]
-    found = [one for number, one in gateway.sessions.items() if number.startswith(wanted)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise BadArgument(f"{wanted!r} begins the names of {len(found)} sessions, expected one of them")
-    raise BadArgument(f"no open session is called {wanted!r}")
-
-
-def _vote(gateway: Gateway, operator: Identity, args: Mapping[str, str], approve: bool) -> str:
-    number = _number(args)
+def _vote(call: Call, approve: bool, *, break_glass: bool = False) -> str:
+    gateway, number = call.gateway, call.number()
     approval = gateway.approvals.get(number)
     session = gateway.sessions.get(approval.session) if approval else None
     if approval is None or session is None:
         raise VoteRefused(f"#{number} is not waiting: it was settled or never existed")
-    scope = args.get("scope") or Scope.ONCE
+    scope = call.args.get("scope") or Scope.ONCE
     if scope not in tuple(Scope):
         raise BadArgument(f"found scope {scope!r}, expected one of {', '.join(Scope)}")
-    reason = session.masker.text(args.get("reason", ""))
-    after = gateway.approvals.vote(number, Vote(operator, approve, reason, Scope(scope), gateway.clock.now()))
+    lasts = call.seconds("lasts")
+    if lasts is not None and not approval.access:
+        raise BadArgument(f"lasts is for a connection that asks for access, and #{number} is an operation")
+    reason = session.masker.text(call.args.get("reason", ""))
+    vote = Vote(call.operator, approve, reason, Scope(scope), gateway.clock.now(), lasts, break_glass)
+    after = gateway.approvals.vote(number, vote)
     if after.open:
         return f"counted: {after.approvals} of {after.terms.quorum} approve #{number}"
     return f"#{number} {after.status}"
 
 
-async def approve(gateway: Gateway, operator: Identity, args: Mapping[str, str]) -> Outcome:
-    return Outcome(True, _vote(gateway, operator, args, True))
+async def approve(call: Call) -> Outcome:
+    return Outcome(True, _vote(call, True))
 
 
-async def deny(gateway: Gateway, operator: Identity, args: Mapping[str, str]) -> Outcome:
-    return Outcome(True, _vote(gateway, operator, args, False))
+async def deny(call: Call) -> Outcome:
+    return Outcome(True, _vote(call, False))
 
 
-async def kill(gateway: Gateway, operator: Identity, args: Mapping[str, str]) -> Outcome:
-    session = _session(gateway, args)
-    done = await session.kill(operator.name, args["reason"])
+async def break_glass(call: Call) -> Outcome:
+    return Outcome(True, f"the glass is broken, and everybody is told: {_vote(call, True, break_glass=True)}")
+
+
+async def claim(call: Call) -> Outcome:
+    gateway, number, who = call.gateway, call.number(), call.operator
+    approval = gateway.approvals.get(number)
+    session = gateway.sessions.get(approval.session) if approval else None
+    if approval is None or session is None:
+        raise VoteRefused(f"#{number} is not waiting: it was settled or never existed")
+    gateway.approvals.claim(number, who, gateway.clock.now())
+    session.record(Claimed(number, approval.operation, who.key, session.masker.text(who.name)))
+    return Outcome(True, f"#{number} is yours to look into")
+
+
+# --- sessions
+
+
+async def kill(call: Call) -> Outcome:
+    session = call.session()
+    done = await session.kill(call.operator.name, call.args["reason"])
     sign = "confirmed" if done.confirmed else "NOT CONFIRMED"
     text = f"killed {session.id} in {done.seconds:.2f} s, {sign}: {done.how}"
     return Outcome(done.confirmed, text, {"confirmed": done.confirmed, "seconds": done.seconds, "how": done.how})
 
 
-async def freeze(gateway: Gateway, operator: Identity, args: Mapping[str, str]) -> Outcome:
-    session = _session(gateway, args)
-    session.freeze(True, operator.key)
+async def freeze(call: Call) -> Outcome:
+    session = call.session()
+    session.freeze(True, call.operator.key)
     return Outcome(True, f"{session.id} frozen: no new operation starts until it is thawed")
 
 
-async def thaw(gateway: Gateway, operator: Identity, args: Mapping[str, str]) -> Outcome:
-    session = _session(gateway, args)
-    session.freeze(False, operator.key)
+async def thaw(call: Call) -> Outcome:
+    session = call.session()
+    session.freeze(False, call.operator.key)
     return Outcome(True, f"{session.id} thawed")
 
 
-async def reload(gateway: Gateway, operator: Identity, args: Mapping[str, str]) -> Outcome:
-    error = gateway.reload(operator.key)
+# --- the gateway
+
+
+async def reload(call: Call) -> Outcome:
+    error = call.gateway.reload(call.operator.key)
     if error:
         return Outcome(False, f"the old policy stays: {error}")
-    return Outcome(True, f"policy {gateway.policy.version[:8]} is in force")
+    return Outcome(True, f"policy {call.gateway.policy.version[:8]} is in force")
 
 
-async def export(gateway: Gateway, operator: Identity, args: Mapping[str, str]) -> Outcome:
-    directory = gateway.config.state_dir / "exports"
+async def export(call: Call) -> Outcome:
+    state = call.gateway.config.state_dir
+    directory = state / "exports"
     directory.mkdir(mode=0o700, exist_ok=True)
     try:
-        written = export_session(gateway.config.state_dir, args["session"], directory, args["format"] or "text")
+        written = export_session(state, call.args["session"], directory, call.args["format"] or "text")
     except (OSError, ValueError) as fault:
         return Outcome(False, f"not exported: {fault}")
     return Outcome(True, f"exported to {written}", {"path": str(written)})
 
 
-async def drain(gateway: Gateway, operator: Identity, args: Mapping[str, str]) -> Outcome:
-    await gateway.drain(0.0)
-    left = len(gateway.sessions)
+async def drain(call: Call) -> Outcome:
+    await call.gateway.drain(0.0)
+    left = len(call.gateway.sessions)
     return Outcome(True, f"draining: no new sessions; {left} still open" if left else "drained: no session is open")
 
 
-async def where(gateway: Gateway, operator: Identity, args: Mapping[str, str]) -> Outcome:
+async def where(call: Call) -> Outcome:
     """What a client needs to connect: for scripts that have just started a gateway."""
-    ca_file = str(gateway.ca_file or "")
-    listeners = {one.protocol: one.address for one in gateway.listeners}
+    ca_file = str(call.gateway.ca_file or "")
+    listeners = {one.protocol: one.address for one in call.gateway.listeners}
     words = [f"{protocol} {address}" for protocol, address in listeners.items()]
     return Outcome(True, ", ".join((*words, f"CA {ca_file or 'your own'}")), {"ca_file": ca_file, **listeners})
 
@@ -179,32 +170,34 @@ async def where(gateway: Gateway, operator: Identity, args: Mapping[str, str]) -
 _SESSION = Argument("session", "the session's name, or the beginning of it")
 _HELD = Argument("number", "the number of the held operation")
 _REASON = Argument("reason", "why, for the client and the journal", required=False)
+_LASTS = Argument("lasts", "how long, when it asks for access: 5m, 1h", required=False)
+_SCOPE = Argument("scope", "once, fingerprint or rule", required=False, default="once")
+_FORMAT = Argument("format", "text or jsonl", required=False, default="text")
+
+
+def _verb(
+    name: str, words: str, run: people.Run, *args: Argument, changes: bool = True, dangerous: bool = False
+) -> Verb:
+    return Verb(name, words, args, changes=changes, dangerous=dangerous, run=run)
+
 
 TABLE: Mapping[str, Verb] = {
     verb.name: verb
     for verb in (
-        Verb(
-            "approve",
-            "let a held operation go on",
-            (_HELD, _REASON, Argument("scope", "once, fingerprint or rule", required=False, default="once")),
-            changes=True,
-            dangerous=True,
-            run=approve,
+        _verb("approve", "let a held operation go on, or a connection in", approve, _HELD, _REASON, _SCOPE, _LASTS, dangerous=True),
+        _verb("deny", "refuse a held operation", deny, _HELD, _REASON),
+        _verb("claim", "say that you are looking into a held operation", claim, _HELD),
+        _verb(
+            "break-glass", "let it go alone, in an emergency, with everybody told", break_glass,
+            _HELD, Argument("reason", "why it cannot wait"), _LASTS, dangerous=True,
         ),
-        Verb("deny", "refuse a held operation", (_HELD, _REASON), changes=True, dangerous=False, run=deny),
-        Verb("kill", "end a session and prove it", (_SESSION, _REASON), changes=True, dangerous=True, run=kill),
-        Verb("freeze", "start no new operation of a session", (_SESSION,), changes=True, dangerous=False, run=freeze),
-        Verb("thaw", "undo freeze", (_SESSION,), changes=True, dangerous=False, run=thaw),
-        Verb("reload", "read the policy again", (), changes=True, dangerous=False, run=reload),
-        Verb(
-            "export",
-            "write a session's recording to a file",
-            (_SESSION, Argument("format", "text or jsonl", required=False, default="text")),
-            changes=False,
-            dangerous=False,
-            run=export,
-        ),
-        Verb("drain", "accept no new session", (), changes=True, dangerous=True, run=drain),
-        Verb("where", "what a client needs to connect", (), changes=False, dangerous=False, run=where),
+        _verb("kill", "end a session and prove it", kill, _SESSION, _REASON, dangerous=True),
+        _verb("freeze", "start no new operation of a session", freeze, _SESSION),
+        _verb("thaw", "undo freeze", thaw, _SESSION),
+        *people.VERBS,
+        _verb("reload", "read the policy again", reload),
+        _verb("export", "write a session's recording to a file", export, _SESSION, _FORMAT, changes=False),
+        _verb("drain", "accept no new session", drain, dangerous=True),
+        _verb("where", "what a client needs to connect", where, changes=False),
     )
-}
+}  # fmt: skip

@@ -7,132 +7,25 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Annotated, Literal
 
-from hooptui.auth.issuer import DEFAULT_ALGORITHMS, Issuer, KindRule
+from hooptui.auth.issuer import Issuer, KindRule
+from hooptui.auth.leases import LeaseSettings
+from hooptui.config_shape import NAME, ConfigYaml, IssuerYaml, TargetYaml
 from hooptui.core.model import Identity, Kind, Target
 from hooptui.credentials.static import Static, reference
 from hooptui.errors import UserError
 from hooptui.protocols.postgres.dial import SslMode, Upstream
 from hooptui.protocols.postgres.proxy import Limits
 from hooptui.strictyaml import (
-    Between,
-    Duration,
-    Matches,
     Node,
-    NotEmpty,
-    OneOrMany,
-    Size,
-    Where,
     YamlError,
     decode,
 )
 from hooptui.strictyaml import (
     load as load_yaml,
 )
-
-NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
-Name = Annotated[str, Matches(NAME, "a name of letters, digits, dots, dashes and underscores, at most 63")]
-Words = Annotated[tuple[str, ...], OneOrMany(), NotEmpty()]
-
-
-# --- the shape of the file -------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ListenYaml:
-    postgres: Annotated[
-        str, Matches(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}", "host:port, such as 0.0.0.0:5432")
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class TlsYaml:
-    names: Annotated[tuple[str, ...], OneOrMany(), NotEmpty()] = ("localhost", "127.0.0.1", "::1")
-    cert: Path | None = None
-    key: Path | None = None
-
-    def __post_init__(self) -> None:
-        if (self.cert is None) != (self.key is None):
-            raise ValueError("cert and key together, or neither")
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorYaml:
-    name: Annotated[str, NotEmpty("a name")]
-    groups: Words
-
-
-@dataclass(frozen=True, slots=True)
-class IssuerYaml:
-    where: Where
-    issuer: str
-    audience: Words
-    algorithms: Annotated[tuple[str, ...], OneOrMany()] = tuple(sorted(DEFAULT_ALGORITHMS))
-    groups: str = "groups"
-    groups_prefix: str = ""
-    name: str = "preferred_username"
-    kind: Node | None = None
-    owner: str = ""
-    authorized_parties: Annotated[tuple[str, ...], OneOrMany()] = ()
-    ca_file: Path | None = None
-    leeway: Duration = Duration(30.0)
-    max_lifetime: Duration = Duration(86_400.0)
-    jwks_fresh: Duration = Duration(600.0)
-    jwks_grace: Duration = Duration(3_600.0)
-
-
-@dataclass(frozen=True, slots=True)
-class TargetYaml:
-    where: Where
-    protocol: Literal["postgres"]
-    host: Annotated[str, NotEmpty("a host name, an address, or the directory of a unix socket")]
-    database: Annotated[str, NotEmpty("the database's name on the target")]
-    user: Annotated[str, NotEmpty("the role that the gateway logs in with")]
-    port: Annotated[int, Between(1, 65535)] = 5432
-    password: Mapping[str, str] | None = None
-    sslmode: SslMode = SslMode.VERIFY_FULL
-    ca_file: Path | None = None
-    connect_timeout: Annotated[Duration, Between(0.1, 300, "100ms to 5m")] = Duration(10.0)
-    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingYaml:
-    cap: Size = Size(256 * 1024)
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovalsYaml:
-    remind: Annotated[Duration, Between(0.5, 300, "500ms to 5m")] = Duration(5.0)
-
-
-@dataclass(frozen=True, slots=True)
-class LimitsYaml:
-    handshake: Annotated[Duration, Between(0.5, 300, "500ms to 5m")] = Duration(10.0)
-    connections: Annotated[int, Between(1, 100_000)] = 1000
-    per_peer: Annotated[int, Between(1, 100_000)] = 200
-    message: Annotated[Size, Between(64 * 1024, 1024**3, "64KiB to 1GiB")] = Size(64 * 1024 * 1024)
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigYaml:
-    name: Name
-    state_dir: Path
-    listen: ListenYaml
-    issuers: Annotated[tuple[IssuerYaml, ...], NotEmpty("at least one issuer")]
-    policy: Annotated[tuple[Path, ...], OneOrMany(), NotEmpty("at least one policy file or directory")]
-    targets: Annotated[Mapping[str, TargetYaml], NotEmpty("at least one target")]
-    tls: TlsYaml = TlsYaml()
-    operator: OperatorYaml | None = None
-    recording: RecordingYaml = RecordingYaml()
-    approvals: ApprovalsYaml = ApprovalsYaml()
-    limits: LimitsYaml = LimitsYaml()
-
 
 # --- what the gateway is built from ----------------------------------------------------------------
 
@@ -177,6 +70,8 @@ class Config:
     tell_every: float
     """Seconds between two reminders to a client whose operation is held."""
     limits: Limits
+    leases: LeaseSettings
+    portal: None
 
 
 def load(path: Path) -> Config:
@@ -232,6 +127,8 @@ def _config(given: ConfigYaml, file: str, base: Path) -> Config:
             per_peer=given.limits.per_peer,
             message=given.limits.message,
         ),
+        leases=LeaseSettings(lasts=given.leases.lasts),
+        portal=None,
     )
 
 

@@ -8,19 +8,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+from collections import Counter
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from hooptui.audit.log import AuditLog
+from hooptui.auth.leases import LockedOut, is_lease
 from hooptui.auth.oidc import Verifier
 from hooptui.config import Config
-from hooptui.core.approvals import Approvals
 from hooptui.core.clock import Clock
 from hooptui.core.events import Alert, Body, LoginFailed
 from hooptui.core.gate import CannotRecord, LoginRefused, Why
 from hooptui.core.house import House
 from hooptui.core.model import Bound, Identity, MaskRule, MaskSet, ScramKeys, Target
 from hooptui.core.session import Session
+from hooptui.keeper import Keeper
 from hooptui.masking import detectors
 from hooptui.policy.store import PolicyHolder
 from hooptui.protocols.base import Bearer, Credential, ProvedLease
@@ -37,6 +40,16 @@ WORDS: dict[Bound, str] = {
 """Why a session's time is over, for its client."""
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What all sessions since the start have done."""
+
+    sessions: int = 0
+    operations: int = 0
+    masked: int = 0
+    bytes_out: int = 0
+
+
 class FrontDoor:
     """See the module. Lives on the gateway's loop."""
 
@@ -46,10 +59,11 @@ class FrontDoor:
         clock: Clock,
         policy: PolicyHolder,
         verifier: Verifier,
-        approvals: Approvals,
+        keeper: Keeper,
         log: AuditLog,
         house: House,
         *,
+        sessions: dict[str, Session],
         emit: Callable[[Body], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
@@ -57,7 +71,7 @@ class FrontDoor:
         self._clock = clock
         self._policy = policy
         self._verifier = verifier
-        self._approvals = approvals
+        self._keeper = keeper
         self._log = log
         self._house = house
         self._emit = emit
@@ -65,8 +79,11 @@ class FrontDoor:
         self._loop = asyncio.get_running_loop()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self.strangers = house.make_masker(STRANGERS)
-        self.sessions: dict[str, Session] = {}
+        self.sessions = sessions
         self.draining = False
+        self.refusals: Counter[str] = Counter()
+        """Refused logins by their code; the codes are ours, so there are only so many."""
+        self._past = Totals()
         self.empty = asyncio.Event()
         """Set while no session is open."""
         self.empty.set()
@@ -85,23 +102,36 @@ class FrontDoor:
         emergency: str = "",
     ) -> Session:
         try:
-            self._may_open()
-            identity, lease = await self._identify(credential)
+            self.may_open()
+            identity, lease = await self.identify(credential, peer)
             return self._open(identity, lease, target, protocol, peer, application, purpose, emergency)
         except LoginRefused as no:
-            self.refused(no.code, no.log, protocol=protocol, target=target, peer=peer)
+            self.turned_away(no, protocol=protocol, target=target, peer=peer)
             raise
 
     def lease_keys(self, lease: str, *, peer: str) -> ScramKeys:
-        raise LoginRefused("no-leases", "this gateway gives no leases", hint="send your OIDC token as the password")
+        return self._keeper.leases.keys(lease, peer)
 
     def lease_failed(self, lease: str, *, protocol: str, target: str, peer: str) -> None:
+        locked = self._keeper.leases.failed(lease, peer)
         self.refused(
             "lease-wrong", f"wrong secret for lease {lease[:64]!a}", protocol=protocol, target=target, peer=peer
         )
+        if locked:
+            self._alarm(peer, f"the last one at lease {lease[:64]!a}")
+
+    def turned_away(self, no: LoginRefused, *, protocol: str, target: str, peer: str) -> None:
+        """Journal a login that was refused, and raise the alarm when it was one guess too many."""
+        self.refused(no.code, no.log, protocol=protocol, target=target, peer=peer)
+        if isinstance(no, LockedOut) and no.began:
+            self._alarm(peer, no.log)
+
+    def _alarm(self, peer: str, words: str) -> None:
+        self.trouble("leases", "lease-locked", f"somebody at {peer} guesses leases: {words}")
 
     def refused(self, code: str, message: str, *, protocol: str, target: str, peer: str) -> None:
         text = self.strangers.text
+        self.refusals[code] += 1
         with contextlib.suppress(CannotRecord):  # the refusal stands; the journal's failure has its own banner
             self._emit(LoginFailed(code, protocol, text(target[:256]), peer, text(message[:2048])))
 
@@ -114,10 +144,50 @@ class FrontDoor:
         if self.sessions.pop(session.id, None) is None:
             return
         self._disarm(session)
+        count, past = session.counters, self._past
+        self._past = Totals(
+            past.sessions,
+            past.operations + count.operations,
+            past.masked + count.masked,
+            past.bytes_out + count.bytes_out,
+        )
         if not self.sessions:
             self.empty.set()
 
-    # --- what the gateway calls
+    # --- what the gateway and its portal call
+
+    def may_open(self) -> None:
+        """Raises:
+        LoginRefused: nobody is let in now.
+        """
+        if self.draining:
+            raise LoginRefused("draining", "this gateway is shutting down", hint="connect again in a moment")
+        if not self._log.health.ok:
+            message = "hooptui cannot record sessions now, so it opens none"
+            raise LoginRefused("unrecorded", message, log=f"{message}: {self._log.health.error}")
+
+    async def identify(self, credential: Credential, peer: str) -> tuple[Identity, str]:
+        """Who it is, and the lease they came with, empty when they brought a token. Newer proof extends what they have open.
+
+        Raises:
+            LoginRefused: nobody that may be here.
+        """
+        leases = self._keeper.leases
+        match credential:
+            case Bearer(secret) if is_lease(secret.reveal()):
+                lease = leases.check(secret, peer)
+                identity, name = lease.identity, lease.id
+            case Bearer(secret):
+                identity, name = await self._verifier.identify(secret), ""
+            case ProvedLease(proved):
+                lease = leases.proved(proved)
+                identity, name = lease.identity, lease.id
+            case _ as never:
+                assert_never(never)
+        self._keeper.check(identity)
+        with contextlib.suppress(CannotRecord):  # then nothing was extended, and the journal has its own banner
+            self._keeper.renew(identity)
+        return identity, name
 
     def look_at_the_clock(self) -> None:
         """End what is over by the wall's clock, which may have jumped past what the timers were set to."""
@@ -126,6 +196,17 @@ class FrontDoor:
             if session.deadline is not None and session.deadline <= now:
                 self._rang(session)
 
+    def totals(self) -> Totals:
+        """What has been counted since the start, in open sessions too."""
+        now = [session.counters for session in self.sessions.values()]
+        past = self._past
+        return Totals(
+            past.sessions,
+            past.operations + sum(one.operations for one in now),
+            past.masked + sum(one.masked for one in now),
+            past.bytes_out + sum(one.bytes_out for one in now),
+        )
+
     def close(self) -> None:
         """Stop the clocks of all sessions."""
         for timer in self._timers.values():
@@ -133,23 +214,6 @@ class FrontDoor:
         self._timers.clear()
 
     # --- inside
-
-    def _may_open(self) -> None:
-        if self.draining:
-            raise LoginRefused("draining", "this gateway is shutting down", hint="connect again in a moment")
-        if not self._log.health.ok:
-            message = "hooptui cannot record sessions now, so it opens none"
-            raise LoginRefused("unrecorded", message, log=f"{message}: {self._log.health.error}")
-
-    async def _identify(self, credential: Credential) -> tuple[Identity, str]:
-        """Who it is, and the lease they came with, when they did."""
-        match credential:
-            case Bearer(secret):
-                return await self._verifier.identify(secret), ""
-            case ProvedLease():
-                raise LoginRefused("no-leases", "this gateway gives no leases")
-            case _ as never:
-                assert_never(never)
 
     def _open(
         self,
@@ -182,7 +246,7 @@ class FrontDoor:
             access=admission.access, purpose=purpose, emergency=emergency,
         )  # fmt: skip
         rules = admission.access.rules if admission.access else frozenset()
-        grant = self._approvals.access(identity, target, rules, now)
+        grant = self._house.approvals.access(identity, target, rules, now)
         try:
             session.opened()
             if grant is not None:
@@ -192,6 +256,7 @@ class FrontDoor:
             raise LoginRefused("unrecorded", message, log=f"{message}: {broken}") from None
         self.sessions[session.id] = session
         self.empty.clear()
+        self._past = replace(self._past, sessions=self._past.sessions + 1)
         session.on_deadline = lambda: self._arm(session)
         self._arm(session)
         return session

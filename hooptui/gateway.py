@@ -10,7 +10,7 @@ import contextlib
 import os
 import ssl
 import stat
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,13 +18,15 @@ from typing import Any
 
 import hooptui
 from hooptui.audit.log import AuditLog, LogHealth
+from hooptui.auth.leases import Leases
 from hooptui.auth.oidc import Verifier
 from hooptui.config import Config
-from hooptui.core.approvals import Approval, Approvals, Status, Vote
+from hooptui.core.approvals import Approval, Status, Vote
 from hooptui.core.bus import Bus
 from hooptui.core.clock import Clock, SystemClock
 from hooptui.core.desk import ListenerView
 from hooptui.core.events import (
+    Alert,
     Body,
     Event,
     GatewayStarted,
@@ -33,19 +35,27 @@ from hooptui.core.events import (
     PolicyRejected,
     Voted,
 )
-from hooptui.core.gate import CannotRecord, Why
+from hooptui.core.events_people import OperatorLoggedIn, OperatorLoggedOut
+from hooptui.core.gate import CannotRecord, LoginRefused, Why
 from hooptui.core.house import House
+from hooptui.core.model import Identity, Kind
+from hooptui.core.secret import Secret
 from hooptui.core.session import Session
 from hooptui.credentials import certificates
 from hooptui.credentials.keyfile import key_file
 from hooptui.credentials.static import resolve
-from hooptui.doorman import FrontDoor
+from hooptui.doorman import STRANGERS, FrontDoor
+from hooptui.grants import KeptApprovals
+from hooptui.keeper import Keeper
 from hooptui.masking import make_masker
 from hooptui.policy.rules import Policy
 from hooptui.policy.store import PolicyHolder
 from hooptui.policy.suite import run_tests
+from hooptui.protocols.base import Bearer
 from hooptui.protocols.postgres.facts import read_sql
 from hooptui.protocols.postgres.proxy import PostgresGate, PostgresTarget
+from hooptui.seat import Invitation, Seat
+from hooptui.store.sqlite import Store
 
 VIA = {"postgres": "pg", "ssh": "ssh", "kubernetes": "k8s"}
 """Protocol names as the narrow column has them."""
@@ -64,12 +74,12 @@ class Gateway:
         self.log = AuditLog(config.state_dir, clock=self.clock, on_health=self._on_health)
         self.policy = PolicyHolder(config.policy, _failing)
         self.verifier = Verifier(config.issuers, self.clock)
-        self.approvals = Approvals(self._voted)
+        self.sessions: dict[str, Session] = {}
         self.loop_delay = 0.0
-        self.operator = config.operator
         self.postgres: PostgresGate | None = None
         self.listeners: tuple[ListenerView, ...] = ()
         self.door: FrontDoor | None = None
+        self.store: Store | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- life
@@ -86,30 +96,9 @@ class Gateway:
         prepare(config.state_dir)
         await self.log.start()
         try:
-            mask_key = key_file(config.state_dir / "mask.key")
             tls = self._tls()
-            self.house = House(
-                self.policy,
-                self.log,
-                self.approvals,
-                self.bus,
-                self.clock,
-                partial(make_masker, key=mask_key),
-                tell_every=config.tell_every,
-                recording_cap=config.recording_cap,
-            )
-            self.door = FrontDoor(
-                config,
-                self.clock,
-                self.policy,
-                self.verifier,
-                self.approvals,
-                self.log,
-                self.house,
-                emit=self.emit,
-                spawn=self._spawn,
-            )
-            self.postgres = PostgresGate(self.door, self._targets(), tls, config.limits)
+            self.door = door = self._build()
+            self.postgres = PostgresGate(door, self._targets(), tls, config.limits)
             host, port = config.listen.postgres
             actual = await self.postgres.start(host, port)
             self.listeners = (ListenerView("pg", f"{host}:{actual}", True),)
@@ -125,6 +114,48 @@ class Gateway:
             await self._close_all()
             raise
         self._spawn(self._tick())
+
+    def _build(self) -> FrontDoor:
+        """Everything between the journal and the listeners, which are handed the doorman.
+
+        Raises:
+            StoreTrouble, OSError: the store or a key cannot be used.
+        """
+        config, state = self.config, self.config.state_dir
+        self.store = store = Store(state / "store.sqlite")
+        self.approvals = KeptApprovals(self._voted, store.grants, self.clock.now())
+        self.house = House(
+            self.policy,
+            self.log,
+            self.approvals,
+            self.bus,
+            self.clock,
+            partial(make_masker, key=key_file(state / "mask.key")),
+            tell_every=config.tell_every,
+            recording_cap=config.recording_cap,
+        )
+        self.mask = self.house.make_masker(STRANGERS).text
+        self.keeper = Keeper(
+            Leases(store.leases, self.clock, store.key, config.leases, trouble=self._lease_trouble),
+            store.blocks,
+            self.approvals,
+            self.clock,
+            sessions=self.sessions,
+            emit=self.emit,
+            mask=self.mask,
+        )
+        return FrontDoor(
+            config,
+            self.clock,
+            self.policy,
+            self.verifier,
+            self.keeper,
+            self.log,
+            self.house,
+            sessions=self.sessions,
+            emit=self.emit,
+            spawn=self._spawn,
+        )
 
     async def stop(self, reason: str, *, drain: float = 0.0) -> None:
         """Refuse new connections, give the open sessions `drain` seconds, end them politely, close the journal."""
@@ -155,17 +186,14 @@ class Gateway:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.door is not None:
             self.door.close()
+        if self.store is not None:
+            self.store.close()
         if self.postgres is not None:
             await self.postgres.close()
         await self.verifier.close()
         await self.log.close()
 
     # --- what commands and desks use
-
-    @property
-    def sessions(self) -> Mapping[str, Session]:
-        """The open sessions by their names."""
-        return self.door.sessions if self.door is not None else {}
 
     @property
     def draining(self) -> bool:
@@ -180,6 +208,61 @@ class Gateway:
         event = Event(self.clock.now(), "", body)
         self.log.append(event)
         self.bus.publish(event)
+
+    # --- who sits at the desks
+
+    @property
+    def may_log_in(self) -> bool:
+        """Whether operators can prove who they are at a screen."""
+        return self.config.portal is not None
+
+    def seat(self) -> Seat:
+        """A place at a new desk; the operator that the configuration names sits there until somebody logs in."""
+        return Seat(self.config.operator, self.clock, self.keeper.locked_out)
+
+    async def sit(self, seat: Seat, credential: Secret) -> str:
+        """Somebody proves who they are at a desk with a token or lease; returns their name, masked.
+
+        Raises:
+            LoginRefused: they did not.
+            CannotRecord: the journal was not told, and nobody sits there.
+        """
+        if self.door is None:
+            raise LoginRefused("draining", "the gateway is not up")
+        identity, _ = await self.door.identify(Bearer(credential), peer="control")
+        self.seated(seat, identity, "token")
+        return self.mask(identity.name)
+
+    def seated(self, seat: Seat, identity: Identity, how: str) -> None:
+        """Raises:
+        LoginRefused: the identity is locked out, or is no person.
+        CannotRecord: the journal was not told, and nobody sits there.
+        """
+        self.keeper.check(identity)
+        if identity.kind is not Kind.HUMAN:
+            raise LoginRefused("not-a-person", f"{identity.name} is no person, and only people decide")
+        name, groups = self.mask(identity.name), tuple(sorted(identity.groups))
+        self.emit(OperatorLoggedIn(identity.issuer, identity.subject, name, groups, how, identity.expires_at))
+        seat.sit(identity)
+
+    def invite(self, seat: Seat) -> Invitation:
+        """Begin a login at this desk.
+
+        Raises:
+            LoginRefused: there is no portal to log in at.
+        """
+        raise LoginRefused("no-portal", "this gateway has no portal to log in at (config: portal)")
+
+    def dismiss(self, seat: Seat) -> Identity | None:
+        """Whoever logged in at this desk leaves it.
+
+        Raises:
+            CannotRecord: the journal was not told (they have left all the same).
+        """
+        gone = seat.leave()
+        if gone is not None:
+            self.emit(OperatorLoggedOut(gone.key, "left"))
+        return gone
 
     def reload(self, by: str) -> str:
         """Load the policy's files again; the old policy stays when they are wrong. Live sessions are judged again.
@@ -244,8 +327,12 @@ class Gateway:
         self.ca_file = own.ca
         return certificates.server_context(own.certificate, own.key, now=now)
 
+    def _lease_trouble(self, words: str) -> None:
+        with contextlib.suppress(CannotRecord):  # the journal has its own banner
+            self.emit(Alert("store", self.mask(words)))
+
     def _on_health(self, health: LogHealth) -> None:
-        if not health.ok:
+        if not health.ok and self.store is not None:
             self.approvals.end_all(Status.UNRECORDED, self.clock.now())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

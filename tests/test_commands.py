@@ -31,7 +31,7 @@ def run(world: Bed, verb: str, *, readonly: bool = False, **args: str) -> Outcom
         ("approve", {"number": "seven"}, "found 'seven', expected the number of a held operation"),
         ("approve", {"number": "9" * 13}, "expected the number of a held operation"),
         ("approve", {"number": "7"}, "#7 is not waiting"),
-        ("approve", {"number": "7", "color": "red"}, "approve: found color, expected number [reason] [scope]"),
+        ("approve", {"number": "7", "color": "red"}, "approve: found color, expected number [reason] [scope] [lasts]"),
         ("deny", {"number": "7", "reason": "x" * 2001}, "found 2001 characters of reason"),
         ("kill", {"session": "zzzz"}, "no open session is called 'zzzz'"),
         ("export", {"session": "../../etc/passwd"}, "not exported"),

@@ -25,6 +25,7 @@ from hooptui.core.desk import (
     VerifyView,
 )
 from hooptui.core.events import Event
+from hooptui.core.secret import Secret
 
 T = TypeVar("T")
 
@@ -129,6 +130,14 @@ class RemoteDesk:
         if self._streams is not None:
             self._streams[1].close()
         self._streams = None
+
+    async def sit(self, credential: Secret) -> str:
+        """Prove who sits at this desk with a token or lease; returns the name that the gateway knows them by.
+
+        Raises:
+            DeskClosed: the gateway does not accept it, in words.
+        """
+        return await self.call("sit", str, credential=credential.reveal())
 
     async def snapshot(self) -> Snapshot:
         return await self.call("snapshot", Snapshot)

@@ -124,7 +124,8 @@ class LocalDesk:
     def __init__(self, gateway: Gateway, loop: asyncio.AbstractEventLoop, *, readonly: bool) -> None:
         self.gateway = gateway
         self._loop = loop
-        self._views = Views(gateway)
+        self._seat = gateway.seat()
+        self._views = Views(gateway, self._seat)
         self._readonly = readonly
 
     @property
@@ -152,7 +153,7 @@ class LocalDesk:
         return await self._there(self._views.review(number))
 
     async def run(self, command: Command) -> Outcome:
-        return await self._there(commands.run(self.gateway, self.gateway.operator, command, readonly=self._readonly))
+        return await self._there(commands.run(self.gateway, self._seat, command, readonly=self._readonly))
 
     async def watch(self, session: str) -> LocalWatch:
         async def subscribe() -> Subscription:

@@ -19,7 +19,8 @@ from hooptui.control import wire
 from hooptui.control.views import Views
 from hooptui.core.bus import Subscription
 from hooptui.core.desk import Command
-from hooptui.core.gate import CannotRecord
+from hooptui.core.gate import CannotRecord, LoginRefused
+from hooptui.core.secret import Secret
 from hooptui.gateway import Gateway
 
 SOCKET = "control.sock"
@@ -86,7 +87,8 @@ class Caller:
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self.views = Views(gateway)
+        self.seat = gateway.seat()
+        self.views = Views(gateway, self.seat)
         self._watches: dict[int, Subscription] = {}
         self._next = 1
 
@@ -97,6 +99,8 @@ class Caller:
             return wire.Reply(0, error=f"request not understood: {fault}")
         try:
             value = await self._call(request)
+        except LoginRefused as no:
+            return wire.Reply(request.id, error=no.message)
         except (KeyError, TypeError, ValueError, OSError, CannotRecord) as fault:
             return wire.Reply(request.id, error=f"{request.call}: {fault}")
         return wire.Reply(request.id, msgspec.Raw(wire.encode(value)))
@@ -112,7 +116,9 @@ class Caller:
             case "run":
                 command = msgspec.convert(args["command"], Command)
                 readonly = bool(args.get("readonly", True))
-                return await commands.run(self.gateway, self.gateway.operator, command, readonly=readonly)
+                return await commands.run(self.gateway, self.seat, command, readonly=readonly)
+            case "sit":
+                return await self.gateway.sit(self.seat, Secret(str(args["credential"])))
             case "transcript":
                 found, after = await views.transcript(str(args["session"]), int(args["after"]), int(args["limit"]))
                 return wire.event_texts(found), after

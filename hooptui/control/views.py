@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from functools import partial
 
 from hooptui.audit import replay
 from hooptui.audit.journal import tail
 from hooptui.audit.verify import verify as verify_state
-from hooptui.core.approvals import Approval
+from hooptui.core.approvals import Approval, VoteRefused
 from hooptui.core.desk import (
+    GrantView,
     Health,
     HeldView,
     JournalLine,
+    LeaseView,
     RecordingView,
     Review,
     SessionView,
@@ -26,6 +29,7 @@ from hooptui.core.model import Operation
 from hooptui.core.session import Session
 from hooptui.gateway import VIA, Gateway
 from hooptui.protocols.postgres.catalogue import CatalogueFailed
+from hooptui.seat import Seat
 
 SHOWN = 1000
 """Characters of a statement in a row; the review shows the same text, so that what is approved is what was seen."""
@@ -33,19 +37,24 @@ SHOWN = 1000
 _NODE = re.compile(r"^\s*(?:->\s*)?(?P<node>[A-Z].*?)\s+\(cost=\S+ rows=(?P<rows>\d+) ", re.MULTILINE)
 """One node of a plan in EXPLAIN's text format."""
 
+LISTED = 1000
+"""Leases, and grants, that one look shows."""
+
 DEFAULT_PATH = '"$user", public'
 """PostgreSQL's own search_path, for sessions of which nothing else is known."""
 
 
 class Views:
-    """Reads one gateway for one operator."""
+    """Reads one gateway for whoever sits at one desk."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, seat: Seat) -> None:
         self.gateway = gateway
+        self.seat = seat
 
     def snapshot(self) -> Snapshot:
         gateway = self.gateway
         now = gateway.clock.now()
+        operator = self.seat.operator
         held = tuple(self._held(approval) for approval in gateway.approvals.waiting())
         journal = gateway.log.health
         health = Health(
@@ -62,9 +71,55 @@ class Views:
             policy=gateway.policy.version[:8],
             policy_error=gateway.policy.error,
             draining=gateway.draining,
-            operator=gateway.operator.name if gateway.operator else "",
+            operator=str(gateway.mask(operator.name)) if operator else "",
+            operator_key=operator.key if operator else "",
+            operator_groups=tuple(sorted(operator.groups)) if operator else (),
+            operator_until=operator.expires_at if operator else None,
+            may_log_in=gateway.may_log_in,
         )
-        return Snapshot(health, tuple(_row(session) for session in tuple(gateway.sessions.values())), held)
+        sessions = tuple(gateway.sessions.values())
+        return Snapshot(
+            health,
+            tuple(_row(session) for session in sessions),
+            held,
+            leases=self._leases(sessions),
+            grants=self._grants(sessions),
+            blocks=gateway.keeper.blocks(),
+        )
+
+    def _leases(self, sessions: tuple[Session, ...]) -> tuple[LeaseView, ...]:
+        users = Counter(session.lease for session in sessions)
+        live = sorted(self.gateway.keeper.leases.live(), key=lambda lease: lease.expires_at)
+        return tuple(
+            LeaseView(
+                lease.id,
+                self.gateway.mask(lease.identity.name),
+                lease.identity.key,
+                lease.identity.kind,
+                lease.identity.owner or "",
+                lease.how,
+                lease.issued_at,
+                lease.expires_at,
+                users[lease.id],
+            )
+            for lease in live[:LISTED]
+        )
+
+    def _grants(self, sessions: tuple[Session, ...]) -> tuple[GrantView, ...]:
+        users = Counter(session.grant.approval for session in sessions if session.grant is not None)
+        live = sorted(self.gateway.approvals.grants(self.gateway.clock.now()), key=lambda grant: grant.until)
+        return tuple(
+            GrantView(
+                grant.approval,
+                grant.identity,
+                grant.target,
+                "access" if grant.access else grant.scope,
+                grant.rule,
+                grant.until,
+                users[grant.approval],
+            )
+            for grant in live[:LISTED]
+        )
 
     async def review(self, number: int) -> Review | None:
         """Everything a reviewer should see, the target's own estimate included."""
@@ -87,19 +142,19 @@ class Views:
         )
 
     def _may_vote(self, approval: Approval) -> str:
-        operator = self.gateway.operator
+        operator = self.seat.operator
         if operator is None:
-            return "no operator is configured on this gateway"
-        if operator.key in (approval.requester.key, approval.requester.owner):
-            return "you asked for this, or own the agent that did"
-        if not operator.groups & approval.terms.by:
-            return f"it takes a member of {', '.join(sorted(approval.terms.by))}"
-        if any(vote.by.key == operator.key for vote in approval.votes):
-            return "you have voted"
+            return "log in first" if self.gateway.may_log_in else "no operator is configured on this gateway"
+        try:
+            approval.may(operator, self.gateway.clock.now(), approval.terms.by, own=False)
+        except VoteRefused as no:
+            return str(no)
         return ""
 
     async def _estimate(self, session: Session, operation: Operation) -> str:
         """What the target's planner says, or in words why it says nothing; raw."""
+        if operation.verb == "connect":
+            return "a connection asks to be let in; nothing runs yet"
         gate = self.gateway.postgres
         catalogue = gate.catalogue(session.target.name) if gate else None
         if catalogue is None:
@@ -143,6 +198,12 @@ class Views:
                 None if value is None or masker is None else masker.text(value)
                 for value in (operation.parameters if operation else ())
             ),
+            access=bool(approval.access),
+            kind=approval.requester.kind,
+            owner=approval.requester.owner or "",
+            claimed=str(self.gateway.mask(approval.claim.by.name)) if approval.claim else "",
+            claimed_at=approval.claim.at if approval.claim else 0.0,
+            break_glass=tuple(sorted(approval.terms.break_glass)),
         )
 
     # --- what is read from disk, off the loop
@@ -196,12 +257,19 @@ def _row(session: Session) -> SessionView:
         state=session.state,
         last=Masked(session.last[:SHOWN]),
         last_at=session.last_at,
+        owner=session.identity.owner or "",
+        lease=session.lease,
+        bounds=tuple(sorted(((str(which), until) for which, until in session.bounds.items()), key=lambda one: one[1])),
+        grant=session.grant.approval if session.grant else 0,
+        purpose=session.masker.text(session.purpose) if session.purpose else None,
     )
 
 
 def _facts(operation: Operation) -> tuple[tuple[str, str], ...]:
     """Label and words, as a reviewer reads them."""
     facts = operation.facts
+    if operation.verb == "connect":
+        return (("asks for", "access"),)
     lines = [("does", ", ".join(sorted(facts.commands | facts.neutral)))]
     if facts.writes:
         lines.append(("writes", ", ".join(sorted(facts.writes))))

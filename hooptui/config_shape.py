@@ -1,0 +1,184 @@
+"""The shape of the configuration file, as YAML has it. Field names are the keys. Says nothing about what comes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from hooptui.auth.issuer import DEFAULT_ALGORITHMS
+from hooptui.protocols.postgres.dial import SslMode
+from hooptui.strictyaml import Between, Duration, Matches, Node, NotEmpty, OneOrMany, Size, Where
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+Name = Annotated[str, Matches(NAME, "a name of letters, digits, dots, dashes and underscores, at most 63")]
+Words = Annotated[tuple[str, ...], OneOrMany(), NotEmpty()]
+Address = Annotated[str, Matches(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}", "host:port, such as 0.0.0.0:5432")]
+Reference = Mapping[str, Node]
+"""Where a secret is: `{file: …}` and the others of `credentials.static`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenYaml:
+    postgres: Address
+    portal: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TlsYaml:
+    names: Annotated[tuple[str, ...], OneOrMany(), NotEmpty()] = ("localhost", "127.0.0.1", "::1")
+    cert: Path | None = None
+    key: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("cert and key together, or neither")
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorYaml:
+    name: Annotated[str, NotEmpty("a name")]
+    groups: Words
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerYaml:
+    where: Where
+    issuer: str
+    audience: Words
+    algorithms: Annotated[tuple[str, ...], OneOrMany()] = tuple(sorted(DEFAULT_ALGORITHMS))
+    groups: str = "groups"
+    groups_prefix: str = ""
+    name: str = "preferred_username"
+    kind: Node | None = None
+    owner: str = ""
+    authorized_parties: Annotated[tuple[str, ...], OneOrMany()] = ()
+    ca_file: Path | None = None
+    leeway: Duration = Duration(30.0)
+    max_lifetime: Duration = Duration(86_400.0)
+    jwks_fresh: Duration = Duration(600.0)
+    jwks_grace: Duration = Duration(3_600.0)
+
+
+@dataclass(frozen=True, slots=True)
+class MintYaml:
+    """A role for each session, instead of one that all share."""
+
+    role: Annotated[str, NotEmpty("the role whose rights each session's own role gets")]
+    user: str = ""
+    """Who makes the roles; the target's own `user` when empty."""
+    password: Reference | None = None
+    connections: Annotated[int, Between(1, 100)] = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TargetYaml:
+    where: Where
+    protocol: Literal["postgres"]
+    host: Annotated[str, NotEmpty("a host name, an address, or the directory of a unix socket")]
+    database: Annotated[str, NotEmpty("the database's name on the target")]
+    user: Annotated[str, NotEmpty("the role that the gateway logs in with")]
+    port: Annotated[int, Between(1, 65535)] = 5432
+    password: Mapping[str, str] | None = None
+    sslmode: SslMode = SslMode.VERIFY_FULL
+    ca_file: Path | None = None
+    connect_timeout: Annotated[Duration, Between(0.1, 300, "100ms to 5m")] = Duration(10.0)
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    mint: MintYaml | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingYaml:
+    cap: Size = Size(256 * 1024)
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalsYaml:
+    remind: Annotated[Duration, Between(0.5, 300, "500ms to 5m")] = Duration(5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsYaml:
+    handshake: Annotated[Duration, Between(0.5, 300, "500ms to 5m")] = Duration(10.0)
+    connections: Annotated[int, Between(1, 100_000)] = 1000
+    per_peer: Annotated[int, Between(1, 100_000)] = 200
+    message: Annotated[Size, Between(64 * 1024, 1024**3, "64KiB to 1GiB")] = Size(64 * 1024 * 1024)
+
+
+@dataclass(frozen=True, slots=True)
+class LeasesYaml:
+    lasts: Annotated[Duration, Between(60, 43_200, "1m to 12h")] = Duration(3_600.0)
+
+
+@dataclass(frozen=True, slots=True)
+class WayYaml:
+    """One way to log in at the portal: an issuer of the list above."""
+
+    where: Where
+    id: Name
+    title: str
+    issuer: str
+    client_id: str
+    client_secret: Reference | None = None
+    scopes: Annotated[tuple[str, ...], OneOrMany(), NotEmpty()] = ("openid", "profile")
+    device: bool = False
+    """The provider has a device flow of its own, which `hooptui login --device-at-idp` may use."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamlYaml:
+    where: Where
+    id: Name
+    title: str
+    entity_id: str
+    sso_url: str
+    certificates: Annotated[tuple[Path, ...], OneOrMany(), NotEmpty("the identity provider's signing certificate")]
+    sp_entity_id: str = ""
+    subject: str = ""
+    name: str = ""
+    groups: str = "groups"
+    groups_prefix: str = ""
+    leeway: Duration = Duration(30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class PortalYaml:
+    url: str
+    """How browsers and `hooptui login` reach it: https://bastion.example:8443"""
+    ways: tuple[WayYaml, ...] = ()
+    saml: tuple[SamlYaml, ...] = ()
+    metrics: Reference | None = None
+    """Bearer that /metrics wants from others than this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyYaml:
+    where: Where
+    webhook: str = ""
+    secret: Reference | None = None
+    apprise: Reference | None = None
+    """Where apprise's URL is, for it holds a secret of its own."""
+
+    def __post_init__(self) -> None:
+        if bool(self.webhook) == (self.apprise is not None):
+            raise ValueError("webhook (with secret) or apprise, one of them")
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigYaml:
+    name: Name
+    state_dir: Path
+    listen: ListenYaml
+    issuers: Annotated[tuple[IssuerYaml, ...], NotEmpty("at least one issuer")]
+    policy: Annotated[tuple[Path, ...], OneOrMany(), NotEmpty("at least one policy file or directory")]
+    targets: Annotated[Mapping[str, TargetYaml], NotEmpty("at least one target")]
+    tls: TlsYaml = TlsYaml()
+    operator: OperatorYaml | None = None
+    recording: RecordingYaml = RecordingYaml()
+    approvals: ApprovalsYaml = ApprovalsYaml()
+    limits: LimitsYaml = LimitsYaml()
+    leases: LeasesYaml = LeasesYaml()
+    portal: PortalYaml | None = None
+    notify: tuple[NotifyYaml, ...] = ()
