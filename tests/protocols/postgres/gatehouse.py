@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import socket
 import ssl
 import subprocess
@@ -20,12 +22,13 @@ from hooptui.core.approvals import Approval
 from hooptui.core.clock import SystemClock
 from hooptui.core.gate import LoginRefused
 from hooptui.core.house import House
-from hooptui.core.model import Decision, Identity, MaskRule, MaskSet, Operation, ScramKeys, Target
+from hooptui.core.model import Access, Bound, Decision, Identity, MaskRule, MaskSet, Operation, ScramKeys, Target
+from hooptui.core.secret import Secret
 from hooptui.core.session import Session
 from hooptui.credentials import certificates
 from hooptui.masking.masker import make_masker
-from hooptui.protocols.base import Bearer, Credential
-from hooptui.protocols.postgres import build, codec
+from hooptui.protocols.base import Bearer, Credential, ProvedLease
+from hooptui.protocols.postgres import build, codec, sasl
 from hooptui.protocols.postgres.proxy import Limits, PostgresGate, PostgresTarget
 from hooptui.protocols.postgres.upstream import SslMode, Upstream
 from hooptui.protocols.postgres.wire import Framer
@@ -35,6 +38,8 @@ from tests.postgres_server import PostgresServer
 T = TypeVar("T")
 
 TOKEN = "a.good.token"
+
+LEASE, LEASE_SECRET = "hl_aaaabbbbcccc", "n3ver-5een-in-2-places"
 
 
 def usual(operation: Operation) -> Decision:
@@ -58,15 +63,26 @@ class Masks(Says):
         return MaskSet(self.rules, self.version)
 
 
+def scram_keys(secret: str, salt: bytes = b"of-a-test-lease.") -> ScramKeys:
+    salted = hashlib.pbkdf2_hmac("sha256", secret.encode(), salt, 4096)
+    client = hmac.digest(salted, b"Client Key", "sha256")
+    return ScramKeys(salt, 4096, hashlib.sha256(client).digest(), hmac.digest(salted, b"Server Key", "sha256"))
+
+
 @dataclass
 class Door:
-    """A doorman that knows one token."""
+    """A doorman that knows one token and one lease."""
 
     house: House
     sessions: list[Session] = field(default_factory=list)
     refusals: list[tuple[str, str]] = field(default_factory=list)
     troubles: list[tuple[str, str, str]] = field(default_factory=list)
     leavings: list[tuple[str, str]] = field(default_factory=list)
+    access: Access | None = None
+    """What sessions must wait for."""
+    bounds: dict[Bound, float] = field(default_factory=dict)
+    locked: bool = False
+    """Too many guesses."""
 
     async def admit(
         self,
@@ -79,18 +95,25 @@ class Door:
         purpose: str = "",
         emergency: str = "",
     ) -> Session:
-        if not isinstance(credential, Bearer) or not credential.secret.matches(TOKEN):
+        good = credential in (Bearer(Secret(TOKEN)), ProvedLease(LEASE))
+        if not good:
             raise LoginRefused("bad-token", "the token is not valid", hint="log in again")
         made = Session(
             self.house, f"s{len(self.sessions) + 1}", BOT, Target(target, protocol, {"env": "prod"}),
-            peer=peer, application=application, purpose=purpose, emergency=emergency,
+            peer=peer, application=application, purpose=purpose, emergency=emergency, access=self.access, bounds=self.bounds,
+            lease=credential.lease if isinstance(credential, ProvedLease) else "",
         )  # fmt: skip
         made.opened()
         self.sessions.append(made)
         return made
 
     def lease_keys(self, lease: str, *, peer: str) -> ScramKeys:
-        raise LoginRefused("no-leases", "there are no leases here")
+        if self.locked:
+            raise LoginRefused("lease-locked", "too many wrong guesses came from there", log=f"{peer} guesses")
+        if lease == LEASE:
+            return scram_keys(LEASE_SECRET)
+        decoy = hashlib.sha256(lease.encode()).digest()
+        return ScramKeys(decoy[:16], 4096, decoy, decoy)
 
     def lease_failed(self, lease: str, *, protocol: str, target: str, peer: str) -> None:
         self.refusals.append(("lease-wrong", lease))
@@ -172,6 +195,7 @@ def open_gate(
     limits: Limits | None = None,
     tell_every: float = 0.2,
     user: str = "postgres",
+    oauth: sasl.OAuth | None = None,
 ) -> Iterator[Gatehouse]:
     """A gate to one database of the real server, asked for as `orders`, on uvloop in its own thread."""
     made = certificates.ensure(home / "own", ("127.0.0.1",), now=time.time())
@@ -192,8 +216,9 @@ def open_gate(
 
     async def make() -> tuple[PostgresGate, int]:
         gate = PostgresGate(
-            door, {"orders": PostgresTarget(Target("orders", "postgres"), there)}, tls, limits or Limits()
-        )
+            door, {"orders": PostgresTarget(Target("orders", "postgres"), there)}, tls, limits or Limits(),
+            binding=sasl.server_end_point(made.certificate.read_bytes()), oauth=oauth,
+        )  # fmt: skip
         return gate, await gate.start("127.0.0.1", 0)
 
     gate, port = asyncio.run_coroutine_threadsafe(make(), loop).result(10)
