@@ -1,31 +1,25 @@
 """Verified claims to an Identity. Pure; knows no key, no signature and no network.
 
-Order as written: audience, party, times, binding, subject, groups. Whatever is not understood refuses: a claim of an
-unexpected shape is never read as "absent".
+Order as written: audience, party, times, binding, what the provider's profile says, subject and actor, groups. Whatever
+is not understood refuses: a claim of an unexpected shape is never read as "absent".
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, TypeGuard
 
-from hooptui.auth.issuer import Issuer, KindRule
+from hooptui.auth import provider_rules
+from hooptui.auth.groups import groups
+from hooptui.auth.issuer import Issuer, Profile
+from hooptui.auth.paths import find, printable
+from hooptui.auth.people import who
 from hooptui.auth.refusals import Code, quoted, refusal
 from hooptui.core.model import Identity, Kind
 
-MAX_SUBJECT = 255
-"""OpenID Connect Core section 2: at most 255 characters."""
 MAX_NAME = 128
-MAX_GROUPS = 1_000
-MAX_GROUP = 256
 MAX_AUDIENCES = 64
-MAX_DEPTH = 8
-"""Steps of a dotted claim path."""
 END_OF_TIME = 253_402_300_800.0
 """The year 10000: no date beyond it is meant."""
-
-MISSING: Final = object()
-"""What `find` returns for a claim that is not there, which is not the same as null."""
 
 
 def identify(claims: Mapping[str, object], issuer: Issuer, now: float) -> Identity:
@@ -33,14 +27,14 @@ def identify(claims: Mapping[str, object], issuer: Issuer, now: float) -> Identi
 
     Raises:
         LoginRefused: unknown-issuer, wrong-audience, wrong-party, token-expired, token-not-yet, lifetime-too-long,
-            bound-token, bad-subject, bad-groups, group-overage or bad-claims.
+            bound-token, wrong-type, not-accepted, bad-subject, bad-actor, bad-groups, group-overage or bad-claims.
     """
     audience(claims, issuer.audiences)
     _party(claims, issuer)
     return person(claims, issuer, now)
 
 
-def person(claims: Mapping[str, object], issuer: Issuer, now: float) -> Identity:
+def person(claims: Mapping[str, object], issuer: Issuer, now: float, *, id_token: bool = False) -> Identity:
     """What `identify` finds once it is known that the token is meant for us: also the way of ID tokens.
 
     Raises:
@@ -51,44 +45,20 @@ def person(claims: Mapping[str, object], issuer: Issuer, now: float) -> Identity
     expires = _times(claims, issuer, now)
     if "cnf" in claims:
         raise refusal(Code.KEY_BOUND, "the token has cnf (RFC 7800): only the holder of that key may use it")
-    subject = claims.get("sub")
-    if not _printable(subject, MAX_SUBJECT):
-        raise refusal(Code.BAD_SUBJECT, f"sub is not a printable string of 1 to {MAX_SUBJECT} characters")
-    groups = _groups(claims, issuer)
+    provider_rules.examine(claims, issuer, id_token=id_token)
+    one = who(claims, issuer, id_token=id_token)
+    # With an actor the token's name is that of the person, and the identity is the agent.
+    acting = one.kind is Kind.AGENT and bool(issuer.actor)
     name = find(claims, issuer.name)
     return Identity(
         issuer=issuer.url,
-        subject=subject,
-        name=name if _printable(name, MAX_NAME) else subject,
-        groups=groups,
+        subject=one.subject,
+        name=name if printable(name, MAX_NAME) and not acting else one.subject,
+        groups=groups(claims, issuer),
         expires_at=expires,
-        kind=_kind(claims, issuer.kind),
-        owner=_owner(claims, issuer),
+        kind=one.kind,
+        owner=one.owner,
     )
-
-
-def find(claims: Mapping[str, object], path: str) -> object:
-    """The claim at a dotted path; `MISSING` when some step is.
-
-    A claim whose whole name is `path` wins, because some names have dots of their own (`https://example.com/groups`).
-
-    Raises:
-        LoginRefused: bad-claims, when the path leads through something that is not an object.
-    """
-    if path in claims:
-        return claims[path]
-    here: object = claims
-    for step in path.split(".", MAX_DEPTH):
-        if not isinstance(here, Mapping):
-            raise refusal(Code.BAD_CLAIMS, f"the claim path {path!r} leads through a value that is not an object")
-        here = here.get(step, MISSING)
-        if here is MISSING:
-            return MISSING
-    return here
-
-
-def _printable(value: object, limit: int) -> TypeGuard[str]:
-    return isinstance(value, str) and 0 < len(value) <= limit and value.isprintable() and bool(value.strip())
 
 
 def audience(claims: Mapping[str, object], accepted: frozenset[str]) -> frozenset[str]:
@@ -117,14 +87,14 @@ def audience(claims: Mapping[str, object], accepted: frozenset[str]) -> frozense
     return frozenset(names)
 
 
-def party(claims: Mapping[str, object]) -> str | None:
-    """The client the token was issued to: `azp` (OpenID Connect), `client_id` (RFC 9068) or `appid` (Entra v1).
+def party(claims: Mapping[str, object], profile: Profile) -> str | None:
+    """The client the token was issued to.
 
     Raises:
         LoginRefused: bad-claims, or wrong-party when they disagree.
     """
     named: set[str] = set()
-    for claim in ("azp", "client_id", "appid"):
+    for claim in (known := provider_rules.party_claims(profile)):
         if claim not in claims:
             continue
         value = claims[claim]
@@ -132,12 +102,12 @@ def party(claims: Mapping[str, object]) -> str | None:
             raise refusal(Code.BAD_CLAIMS, f"{claim} is not a string")
         named.add(value)
     if len(named) > 1:
-        raise refusal(Code.WRONG_PARTY, "azp, client_id and appid name different clients")
+        raise refusal(Code.WRONG_PARTY, f"{', '.join(known)} name different clients")
     return next(iter(named), None)
 
 
 def _party(claims: Mapping[str, object], issuer: Issuer) -> None:
-    named = party(claims)
+    named = party(claims, issuer.profile)
     if issuer.authorized_parties and named is None:
         raise refusal(Code.WRONG_PARTY, "the token does not say to which client it was issued")
     if issuer.authorized_parties and named not in issuer.authorized_parties:
@@ -172,54 +142,3 @@ def _times(claims: Mapping[str, object], issuer: Issuer, now: float) -> float:
             Code.LIFETIME_TOO_LONG, f"the token lives {life:.0f} s; at most {issuer.max_lifetime:.0f} are accepted"
         )
     return expires
-
-
-def _groups(claims: Mapping[str, object], issuer: Issuer) -> frozenset[str]:
-    """Names under the configured path. A provider that says it left groups out has not said that there are none."""
-    _no_overage(claims, issuer.groups)
-    value = find(claims, issuer.groups)
-    if value is MISSING:
-        return frozenset()
-    if not isinstance(value, list):
-        raise refusal(Code.BAD_GROUPS, f"{issuer.groups} is not a list")
-    if len(value) > MAX_GROUPS:
-        raise refusal(Code.BAD_GROUPS, f"{issuer.groups} has more than {MAX_GROUPS} members")
-    groups: set[str] = set()
-    for one in value:
-        if not _printable(one, MAX_GROUP):
-            raise refusal(
-                Code.BAD_GROUPS,
-                f"{issuer.groups} has a member that is not a printable string of 1 to {MAX_GROUP} characters",
-            )
-        groups.add(issuer.groups_prefix + one)
-    return frozenset(groups)
-
-
-def _no_overage(claims: Mapping[str, object], path: str) -> None:
-    """Entra names claims it left out in `_claim_names` (OpenID Connect Core section 5.6.2), or says `hasgroups`."""
-    if "_claim_names" in claims:
-        names = claims["_claim_names"]
-        if not isinstance(names, Mapping):
-            raise refusal(Code.BAD_CLAIMS, "_claim_names is not an object")
-        if path in names or path.split(".", 1)[0] in names:
-            raise refusal(Code.GROUP_OVERAGE, f"_claim_names says that {path} was left out")
-    if path == "groups" and claims.get("hasgroups", False) not in (False, "false"):
-        raise refusal(Code.GROUP_OVERAGE, "hasgroups says that groups were left out")
-
-
-def _kind(claims: Mapping[str, object], kind: Kind | KindRule) -> Kind:
-    if isinstance(kind, Kind):
-        return kind
-    return Kind.WORKLOAD if find(claims, kind.claim) == kind.equals else Kind.HUMAN
-
-
-def _owner(claims: Mapping[str, object], issuer: Issuer) -> str | None:
-    """Key of the person behind an agent: a subject of the same issuer."""
-    if not issuer.owner:
-        return None
-    subject = find(claims, issuer.owner)
-    if subject is MISSING:
-        return None
-    if not _printable(subject, MAX_SUBJECT):
-        raise refusal(Code.BAD_CLAIMS, f"{issuer.owner} is not a printable string of 1 to {MAX_SUBJECT} characters")
-    return f"{issuer.url}#{subject}"

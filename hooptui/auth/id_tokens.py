@@ -38,14 +38,14 @@ def identify(
     # Point 3: additional audiences must be trusted; ours are.
     if strangers := others - issuer.audiences:
         raise refusal(Code.WRONG_AUDIENCE, f"aud names also {quoted(min(strangers))}, which is not trusted here")
-    party = claims.party(said)
+    party = claims.party(said, issuer.profile)
     if others and party is None:
         raise refusal(Code.WRONG_PARTY, "aud names several, and azp does not say which of them asked")
     if party is not None and party != client_id:
         raise refusal(Code.WRONG_PARTY, f"the ID token was issued to {quoted(party)}; expected {quoted(client_id)}")
     if "iat" not in said:
         raise refusal(Code.BAD_CLAIMS, "the ID token has no iat")
-    identity = claims.person(said, issuer, now)
+    identity = claims.person(said, issuer, now, id_token=True)
     found = said.get("nonce")
     if not isinstance(found, str) or not hmac.compare_digest(_bytes(found), _bytes(nonce)):
         raise refusal(Code.WRONG_NONCE, "nonce is not that of the login which asked for this token")

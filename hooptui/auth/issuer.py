@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from hooptui.auth.urls import check_url as check_url
+from hooptui.auth.urls import is_loopback
+from hooptui.auth.validity import NO_REVOCATION, Revocation
 from hooptui.core.model import Kind
 
 ASYMMETRIC = frozenset(
@@ -15,6 +20,36 @@ ASYMMETRIC = frozenset(
 """Every algorithm an issuer may be given (RFC 7518, RFC 8037, RFC 9864). Never `none`, never a shared secret."""
 
 DEFAULT_ALGORITHMS = frozenset({"RS256", "PS256", "ES256", "Ed25519", "EdDSA"})
+
+
+MAX_OWNERS = 10_000
+
+
+class Profile(StrEnum):
+    """What kind of provider it is: `auth.profiles` has the settings, `auth.provider_rules` what is checked beyond them."""
+
+    GENERIC = "generic"
+    GITHUB = "github-actions"
+    GITLAB = "gitlab"
+    KUBERNETES = "kubernetes"
+    SPIFFE = "spiffe"
+    ENTRA = "entra"
+    KEYCLOAK = "keycloak"
+    OKTA = "okta"
+    GOOGLE = "google"
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A group made of claims: `Derived("repo:", ("repository_id",))` makes `repo:123`. None when a claim is missing."""
+
+    prefix: str
+    claims: tuple[str, ...]
+    """Claim paths; their values are joined by colons."""
+
+    def __post_init__(self) -> None:
+        if not self.prefix or not self.claims or not all(self.claims):
+            raise ValueError("derived: a group is made of a prefix and at least one claim")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +80,29 @@ class Issuer:
     audiences: frozenset[str]
     """At least one of them must be in `aud`."""
     algorithms: frozenset[str] = DEFAULT_ALGORITHMS
+    profile: Profile = Profile.GENERIC
+    """Made by `auth.profiles.issuer`, which fills in what the provider's tokens look like."""
+    subject: str = "sub"
+    """Claim that names a person or workload for good. Some providers give the same person another `sub` in each client."""
+    subjects: tuple[str, ...] = ()
+    """Patterns (`*` and `?`), one of which the subject must match; empty accepts every subject."""
+    require: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    """By claim path the accepted values; a token that lacks one of these claims is refused."""
     groups: str = "groups"
-    """Claim with the groups, or a dotted path: `realm_access.roles`. A claim whose own name has dots is found too."""
+    """Claim with the groups, or a path: `realm_access.roles`, `/kubernetes.io/namespace`. Empty when no claim has any."""
+    derived: tuple[Derived, ...] = ()
+    """Further groups, made of single claims."""
     groups_prefix: str = ""
     """Put before every group of this issuer, so that one issuer cannot hand out another's groups."""
     name: str = "preferred_username"
     """Claim with the display name; the subject where it is missing or not fit to print."""
     kind: Kind | KindRule = Kind.HUMAN
+    actor: str = ""
+    """Claim with the subject of the agent that acts for `sub`: `act.sub` (RFC 8693 section 4.1). Empty refuses such tokens."""
     owner: str = ""
-    """Claim with the subject of the person an agent acts for, e.g. `act.sub`; empty when there is none."""
+    """Claim with the subject of the person for whom `sub`, an agent, acts; empty when there is none."""
+    owners: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    """Agents by subject, exact or a pattern, with the person each one acts for: a subject of this issuer, or `issuer#subject`."""
     authorized_parties: frozenset[str] = frozenset()
     """Client ids that `azp`, `client_id` or `appid` may name; empty accepts every client of the issuer."""
     ca_file: Path | None = None
@@ -66,6 +115,7 @@ class Issuer:
     """Seconds after which fetched keys are fetched anew."""
     jwks_grace: float = 3_600.0
     """Seconds for which keys that cannot be fetched anew are still used; then logins by this issuer are closed."""
+    revocation: Revocation = NO_REVOCATION
 
     def __post_init__(self) -> None:
         check_url(self.url, "issuer")
@@ -80,51 +130,40 @@ class Issuer:
             raise ValueError(
                 f"algorithms: {', '.join(sorted(foreign))} not accepted; expected among {', '.join(sorted(ASYMMETRIC))}"
             )
-        for field, path in (("groups", self.groups), ("name", self.name)):
+        for name, path in (("name", self.name), ("subject", self.subject), ("groups", self.groups or self.derived)):
             if not path:
-                raise ValueError(f"{field}: expected the name of a claim")
+                raise ValueError(f"{name}: expected the name of a claim")
+        self._check_people()
         if not all(self.authorized_parties):
             raise ValueError("authorized_parties: a client id is empty")
-        for field, value, least, most in (
+        for name, value, least, most in (
             ("leeway", self.leeway, 0.0, 300.0),
             ("max_lifetime", self.max_lifetime, 60.0, 366 * 86_400.0),
             ("jwks_fresh", self.jwks_fresh, 30.0, 86_400.0),
             ("jwks_grace", self.jwks_grace, 0.0, 86_400.0),
         ):
             if not least <= value <= most:
-                raise ValueError(f"{field}: found {value:g}, expected {least:g} to {most:g} seconds")
+                raise ValueError(f"{name}: found {value:g}, expected {least:g} to {most:g} seconds")
+
+    def _check_people(self) -> None:
+        if self.actor and self.owner:
+            raise ValueError(
+                "actor and owner: one says who acts for sub, the other for whom sub acts; expected one of them"
+            )
+        if not all(self.subjects):
+            raise ValueError("subjects: a pattern is empty")
+        if len(self.owners) > MAX_OWNERS:
+            raise ValueError(f"owners: found {len(self.owners)}, expected at most {MAX_OWNERS}")
+        for agent, person in self.owners.items():
+            if not agent or not person or person.startswith("#") or person.endswith("#"):
+                raise ValueError(f"owners: found {agent!r}: {person!r}, expected a subject and the person it acts for")
+            if person in (agent, f"{self.url}#{agent}"):
+                raise ValueError(f"owners: {agent!r} is said to act for itself")
+        for claim, values in self.require.items():
+            if not claim or not values or not all(values):
+                raise ValueError(f"require: found {claim!r} without values, expected a claim and what it may be")
 
     @property
     def loopback(self) -> bool:
         """Whether the issuer is on this machine, which is where plain http is accepted."""
         return is_loopback(urlsplit(self.url).hostname or "")
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def check_url(url: str, field: str) -> None:
-    """Refuse what must never be fetched.
-
-    Raises:
-        ValueError: not an absolute https URL (http for a loopback host), or with user information or odd characters.
-    """
-    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise ValueError(f"{field}: found characters that do not belong in a URL")
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as bad:
-        raise ValueError(f"{field}: {url!r} is not a URL ({bad})") from None
-    if not parts.hostname or port == 0:
-        raise ValueError(f"{field}: {url!r} names no host; expected https://…")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError(f"{field}: has user information; expected https://host/…")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
-        raise ValueError(f"{field}: {url!r} is not https; plain http is accepted only for a loopback host")

@@ -13,9 +13,9 @@ from typing import Self
 
 import aiohttp
 
-from hooptui.auth import claims, id_tokens, keys, tokens
+from hooptui.auth import claims, id_tokens, keys, profiles, tokens
 from hooptui.auth.discovery import Keys
-from hooptui.auth.issuer import Issuer, KindRule
+from hooptui.auth.issuer import Issuer, KindRule, Profile
 from hooptui.auth.provider import Provider, open_session
 from hooptui.auth.refusals import Code, quoted, refusal
 from hooptui.auth.tokens import Token
@@ -24,7 +24,7 @@ from hooptui.core.gate import LoginRefused
 from hooptui.core.model import Identity
 from hooptui.core.secret import Secret
 
-__all__ = ["Code", "Issuer", "KindRule", "Verifier"]
+__all__ = ["Code", "Issuer", "KindRule", "Profile", "Verifier"]
 
 
 class Verifier:
@@ -34,13 +34,14 @@ class Verifier:
         """No network yet.
 
         Raises:
-            ValueError: an issuer is there twice, or its `ca_file` cannot be used.
+            ValueError: an issuer is there twice, lacks what its profile demands, or its `ca_file` cannot be used.
         """
         self._clock = clock
         self._http: aiohttp.ClientSession | None = None
         self._issuers: dict[str, tuple[Issuer, Keys]] = {}
         self._providers: dict[str, Provider] = {}
         for issuer in issuers:
+            profiles.check(issuer)
             if issuer.url in self._issuers:
                 raise ValueError(f"issuer: {issuer.url} is configured twice")
             provider = self._providers[issuer.url] = Provider(issuer, self._session)
@@ -99,6 +100,8 @@ class Verifier:
         if parts.algorithm not in issuer.algorithms:
             accepted = ", ".join(sorted(issuer.algorithms))
             raise refusal(Code.ALGORITHM_REFUSED, f"{issuer.url}: alg is {parts.algorithm}; configured are {accepted}")
+        if parts.type == "jose" and issuer.profile is not Profile.SPIFFE:
+            raise refusal(Code.WRONG_TYPE, f"{issuer.url}: typ is JOSE; only SPIFFE's tokens say so")
         keys.verify(parts, await published.key_for(parts))
         return parts, issuer
 

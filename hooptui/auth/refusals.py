@@ -35,6 +35,8 @@ class Code(StrEnum):
     LIFETIME_TOO_LONG = "lifetime-too-long"
     KEY_BOUND = "bound-token"
     BAD_SUBJECT = "bad-subject"
+    BAD_ACTOR = "bad-actor"
+    NOT_ACCEPTED = "not-accepted"
     BAD_GROUPS = "bad-groups"
     GROUP_OVERAGE = "group-overage"
     WRONG_NONCE = "wrong-nonce"
@@ -96,6 +98,8 @@ WORDS: dict[Code, tuple[str, str]] = {
         "ask your identity provider for a plain bearer token for this client",
     ),
     Code.BAD_SUBJECT: ("the token does not say whom it is for", _ASK),
+    Code.BAD_ACTOR: ("the token does not say clearly who acts for whom", _ASK),
+    Code.NOT_ACCEPTED: ("the token is genuine, but not one of those that are accepted here", _ASK),
     Code.BAD_GROUPS: ("the token's groups are not a list of names", _ASK),
     Code.GROUP_OVERAGE: (
         "the identity provider left your groups out of the token because they are too many",

@@ -29,8 +29,8 @@ CUTS = {4095: "psql's password prompt", 1023: "OpenSSH's password prompt"}
 FORBIDDEN = ("jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "cty", "enc", "epk")
 """Header members that bring their own keys, change how the token is read, or belong to encrypted tokens."""
 
-TYPES = frozenset({"jwt", "at+jwt", "application/jwt", "application/at+jwt"})
-"""Media types compare without case (RFC 2045); a token without `typ` is accepted as well."""
+TYPES = frozenset({"jwt", "at+jwt", "application/jwt", "application/at+jwt", "jose"})
+"""Media types compare without case (RFC 2045); a token without `typ` is accepted as well. JOSE is for SPIFFE alone."""
 
 SIGNATURE_BYTES = {"ES256": 64, "ES384": 96, "ES512": 132, "Ed25519": 64, "EdDSA": 64}
 """Exact sizes; RSA's is the size of its key, at least 256."""

@@ -286,6 +286,7 @@ CASES: list[tuple[str, Code, Make]] = [
     ("sub turned around", Code.BAD_SUBJECT, lambda u: token(u, sub="\u202eetl")),
     ("sub with a lone surrogate", Code.BAD_SUBJECT, lambda u: token(u, sub="etl\udc80")),
     ("sub very long", Code.BAD_SUBJECT, lambda u: token(u, sub="s" * 256)),
+    ("act, and no actor is configured", Code.BAD_ACTOR, lambda u: token(u, act={"sub": "agent-5"})),
     # groups
     ("groups a string", Code.BAD_GROUPS, lambda u: token(u, groups="dba")),
     ("groups null", Code.BAD_GROUPS, lambda u: token(u, groups=None)),

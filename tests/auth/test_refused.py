@@ -16,9 +16,9 @@ from hooptui.core.gate import LoginRefused
 from hooptui.core.model import Kind
 from hooptui.core.secret import Secret
 
+from . import test_id_tokens, test_profiles
 from .cases import CASES, ENC, PS, SECOND, TWIN, Make
 from .forge import AUDIENCE, EC, EC384, ED, NOW, RSA, RSA_BIG, Publisher, b64, public, tls, token
-from .test_id_tokens import BAD
 
 
 @dataclass
@@ -125,7 +125,7 @@ async def test_nested_roles_owner_kind_and_prefix(stage: Stage) -> None:
     )
     identity = await stage.verifier.identify(Secret(text))
     assert identity.groups == {"two:dba", "two:agents"}
-    assert (identity.owner, identity.kind, identity.name) == (f"{stage.other}#ops-1", Kind.WORKLOAD, "Bot")
+    assert (identity.owner, identity.kind, identity.name) == (f"{stage.other}#ops-1", Kind.AGENT, "Bot")
     plain = await stage.verifier.identify(Secret(token(stage.other, azp="cli", aud="second", name="\x1b[2J")))
     assert (plain.groups, plain.owner, plain.kind, plain.name) == (frozenset(), None, Kind.HUMAN, "etl-7")
 
@@ -133,6 +133,7 @@ async def test_nested_roles_owner_kind_and_prefix(stage: Stage) -> None:
 def test_every_code_has_words_and_a_test() -> None:
     assert set(WORDS) == set(Code)
     elsewhere = {Code.ISSUER_UNREACHABLE, Code.ISSUER_MISCONFIGURED}
-    assert {case[1] for case in (*CASES, *SECOND, *BAD)} == set(Code) - elsewhere
+    tested = {case[1] for case in (*CASES, *SECOND, *test_id_tokens.BAD)} | {case[3] for case in test_profiles.BAD}
+    assert tested == set(Code) - elsewhere
     assert len({words[0] for words in WORDS.values()}) == len(WORDS)
     assert len(CASES) + len(SECOND) >= 100
