@@ -232,6 +232,13 @@ def test_a_revoked_lease_is_over_at_once_and_stays_so(leases: Leases, clock: Two
     assert again.check(kept_secret, PEER) == kept
 
 
+def test_what_has_expired_cannot_be_revoked(leases: Leases, clock: TwoClocks) -> None:
+    lease, secret = leases.issue(WHO, "device")
+    clock.advance(3_600)
+    assert leases.revoke(lease.id) is None
+    assert refused(leases, secret).code == "lease-expired"
+
+
 def test_all_leases_of_an_identity_go_together(leases: Leases) -> None:
     mine = {leases.issue(WHO, "device")[0] for _ in range(3)}
     other, secret = leases.issue(OTHER, "device")

@@ -48,6 +48,18 @@ def test_memory_is_bounded_and_the_oldest_is_forgotten() -> None:
     assert one.left("999", 200.0) and not one.left("0", 200.0)
 
 
+def test_the_one_wrong_longest_ago_is_forgotten_first() -> None:
+    one = lockout(limit=2)
+    for at, key in enumerate("abac"):
+        one.failed(key, float(at))
+    assert one.failed("a", 4.0), "its third; b was forgotten for c"
+
+
+def test_a_lock_out_clears_what_led_to_it() -> None:
+    one = Lockout(guesses=2, window=600.0, lasts=10.0)
+    assert [one.failed("a", at) for at in (0.0, 1.0, 20.0, 21.0)] == [False, True, False, True]
+
+
 @settings(max_examples=100, derandomize=True, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 400))))
 def test_it_agrees_with_a_plain_count(guesses: list[tuple[str, float]]) -> None:

@@ -322,6 +322,29 @@ def test_a_torn_file_is_refused(path: Path, keep: int) -> None:
         Store(path)
 
 
+def test_a_damaged_page_is_found_though_nobody_reads_it_at_the_start(store: Store, path: Path) -> None:
+    for number in range(300):
+        store.seen("saml", f"_{number:040}", 1.0)
+    store.close()
+    sql = sqlite3.connect(path)
+    [root] = sql.execute("SELECT rootpage FROM sqlite_master WHERE name = 'seen'").fetchone()
+    sql.close()
+    whole = bytearray(path.read_bytes())
+    whole[(root - 1) * 4_096 + 3 : (root - 1) * 4_096 + 7] = b"\xff" * 4
+    path.write_bytes(bytes(whole))
+    with pytest.raises(StoreTrouble, match="damaged"):
+        Store(path)
+
+
+def test_what_a_call_has_kept_is_on_the_disk_and_the_file_has_an_upper_bound(store: Store) -> None:
+    sql = store._file._sql
+    assert sql is not None
+    found = {
+        name: sql.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "journal_mode", "max_page_count")
+    }
+    assert found == {"synchronous": 2, "journal_mode": "wal", "max_page_count": 16_384}
+
+
 @settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damage_is_refused_or_harmless_and_never_a_traceback(tmp_path: Path, data: st.DataObject) -> None:
