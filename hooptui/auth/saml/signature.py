@@ -174,7 +174,7 @@ def _canonical(element: etree._Element) -> bytes:
 def _policy(signature: etree._Element, element: etree._Element) -> SignatureMethod:
     """Everything that can be said of a signature without a key."""
     info = _one(signature, "SignedInfo", SamlCode.REFERENCE)
-    _one(signature, "SignatureValue", SamlCode.REFERENCE)
+    _filled(_one(signature, "SignatureValue", SamlCode.REFERENCE))
     canonical = _one(info, "CanonicalizationMethod", SamlCode.CANONICALISATION)
     if canonical.get("Algorithm") != EXC_C14N:
         raise refusal(SamlCode.CANONICALISATION, f"SignedInfo is canonicalised by {quoted(canonical.get('Algorithm'))}")
@@ -198,7 +198,7 @@ def _policy(signature: etree._Element, element: etree._Element) -> SignatureMeth
         raise refusal(
             SamlCode.ALGORITHM, f"the digest method is {quoted(digest)}; SHA-256, SHA-384 or SHA-512 is expected"
         )
-    _one(references[0], "DigestValue", SamlCode.REFERENCE)
+    _filled(_one(references[0], "DigestValue", SamlCode.REFERENCE))
     return _METHODS[name]
 
 
@@ -233,6 +233,16 @@ def _one(parent: etree._Element, name: str, code: SamlCode) -> etree._Element:
     if len(found) != 1:
         raise refusal(code, f"{local(parent)} has {len(found)} {name}, expected one")
     return found[0]
+
+
+def _filled(element: etree._Element) -> None:
+    """The verifier reads base64 leniently; here it is read once strictly, so that there is one reading."""
+    try:
+        value = base64.b64decode("".join((element.text or "").split()), validate=True)
+    except (binascii.Error, ValueError):
+        value = b""
+    if not value:
+        raise refusal(SamlCode.BAD_SIGNATURE, f"{local(element)} is not base64 of anything")
 
 
 def _keys(signature: etree._Element, certificates: Sequence[x509.Certificate]) -> list[x509.Certificate]:
