@@ -9,7 +9,7 @@ from lxml import etree
 from signxml.algorithms import DigestAlgorithm, SignatureMethod
 
 from hooptui.auth.saml import document, signature
-from hooptui.auth.saml.names import DS, EXC_C14N, SAML
+from hooptui.auth.saml.names import DS, ENVELOPED, EXC_C14N, SAML
 from hooptui.auth.saml.settings import TRANSIENT, UNSPECIFIED
 from hooptui.core.gate import LoginRefused
 from hooptui.core.model import Identity, Kind
@@ -171,7 +171,7 @@ def test_a_digest_of_nothing_is_no_digest_of_a_relative_namespace() -> None:
 def test_a_prefix_list_changes_what_is_digested() -> None:
     inclusive = transform(EXC_C14N, f'<ec:InclusiveNamespaces xmlns:ec="{EXC_C14N}" PrefixList="xs"/>')
     bare = assertion(place="", spaces=' xmlns:xs="urn:xs"')
-    listed = reference(c14n(bare, inclusive_ns_prefixes=["xs"]), "#_a1", enveloped + inclusive)
+    listed = reference(c14n(bare, inclusive_ns_prefixes=["xs"]), "#_a1", transform(ENVELOPED) + inclusive)
     assert judged(envelope(by_hand(assertion(spaces=' xmlns:xs="urn:xs"'), references=listed))) == EXPECTED
     with pytest.raises(LoginRefused):
         judged(
