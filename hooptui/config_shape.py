@@ -8,7 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-from hooptui.auth.issuer import DEFAULT_ALGORITHMS
+from hooptui.auth.issuer import Profile
+from hooptui.auth.saml.settings import PERSISTENT
+from hooptui.auth.validity import ClientAuth, Mode
+from hooptui.core.model import Kind
 from hooptui.protocols.postgres.dial import SslMode
 from hooptui.strictyaml import Between, Duration, Matches, Node, NotEmpty, OneOrMany, Size, Where
 
@@ -44,22 +47,42 @@ class OperatorYaml:
 
 
 @dataclass(frozen=True, slots=True)
+class RevocationYaml:
+    mode: Mode
+    interval: Duration = Duration(30.0)
+    keep_for: Duration = Duration(300.0)
+    client_id: str = ""
+    client_secret: Reference | None = None
+    client_auth: ClientAuth = ClientAuth.BASIC
+    endpoint: str = ""
+    denylist: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class IssuerYaml:
     where: Where
     issuer: str
     audience: Words
-    algorithms: Annotated[tuple[str, ...], OneOrMany()] = tuple(sorted(DEFAULT_ALGORITHMS))
-    groups: str = "groups"
-    groups_prefix: str = ""
-    name: str = "preferred_username"
+    profile: Profile = Profile.GENERIC
+    """What is left out below is as the profile has it."""
+    algorithms: Annotated[tuple[str, ...], OneOrMany()] | None = None
+    subject: str | None = None
+    subjects: Annotated[tuple[str, ...], OneOrMany()] = ()
+    require: Mapping[str, Annotated[tuple[str, ...], OneOrMany(), NotEmpty()]] | None = None
+    groups: str | None = None
+    groups_prefix: str | None = None
+    name: str | None = None
     kind: Node | None = None
-    owner: str = ""
+    actor: str | None = None
+    owner: str | None = None
+    owners: Mapping[str, str] | None = None
     authorized_parties: Annotated[tuple[str, ...], OneOrMany()] = ()
     ca_file: Path | None = None
-    leeway: Duration = Duration(30.0)
-    max_lifetime: Duration = Duration(86_400.0)
-    jwks_fresh: Duration = Duration(600.0)
-    jwks_grace: Duration = Duration(3_600.0)
+    leeway: Duration | None = None
+    max_lifetime: Duration | None = None
+    jwks_fresh: Duration | None = None
+    jwks_grace: Duration | None = None
+    revocation: RevocationYaml | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +104,7 @@ class TargetYaml:
     database: Annotated[str, NotEmpty("the database's name on the target")]
     user: Annotated[str, NotEmpty("the role that the gateway logs in with")]
     port: Annotated[int, Between(1, 65535)] = 5432
-    password: Mapping[str, str] | None = None
+    password: Reference | None = None
     sslmode: SslMode = SslMode.VERIFY_FULL
     ca_file: Path | None = None
     connect_timeout: Annotated[Duration, Between(0.1, 300, "100ms to 5m")] = Duration(10.0)
@@ -122,9 +145,7 @@ class WayYaml:
     issuer: str
     client_id: str
     client_secret: Reference | None = None
-    scopes: Annotated[tuple[str, ...], OneOrMany(), NotEmpty()] = ("openid", "profile")
-    device: bool = False
-    """The provider has a device flow of its own, which `hooptui login --device-at-idp` may use."""
+    scopes: Annotated[tuple[str, ...], OneOrMany(), NotEmpty()] = ("openid", "profile", "groups")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +157,17 @@ class SamlYaml:
     sso_url: str
     certificates: Annotated[tuple[Path, ...], OneOrMany(), NotEmpty("the identity provider's signing certificate")]
     sp_entity_id: str = ""
+    """Our own name towards the provider; the URL of our metadata when empty."""
     subject: str = ""
+    name_id_format: str = PERSISTENT
     name: str = ""
-    groups: str = "groups"
+    groups: str = ""
     groups_prefix: str = ""
+    kind: Kind = Kind.HUMAN
     leeway: Duration = Duration(30.0)
+    max_age: Duration = Duration(300.0)
+    authn_contexts: Annotated[tuple[str, ...], OneOrMany()] = ()
+    force_authn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

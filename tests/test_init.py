@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
 from hooptui.config import load
+from hooptui.credentials import certificates
 from hooptui.init import write
 from hooptui.policy import suite
 from hooptui.protocols.postgres.facts import read_sql
@@ -44,6 +46,8 @@ def test_every_commented_key_is_a_real_one(made: Path) -> None:
             lines.append(line)
     for name in ("tls.crt", "tls.key", "idp-ca.pem", "orders-ca.pem"):
         (made / name).write_text("")
+    own = certificates.ensure(made / "idp", ("idp.example.com",), now=time.time())
+    (made / "idp.pem").write_bytes(own.certificate.read_bytes())
     text = "\n".join(lines).replace("/etc/hooptui/", f"{made}/")
     (made / "all.yaml").write_text(text)
     assert load(made / "all.yaml").limits is not None

@@ -1,0 +1,295 @@
+"""From the file's shape to what the rooms are built from. Each part says for itself what is wrong with it; knows no gateway."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hooptui.auth import profiles
+from hooptui.auth.issuer import Issuer, KindRule
+from hooptui.auth.saml.settings import SamlIdp, SamlWay
+from hooptui.auth.validity import NO_REVOCATION, Revocation
+from hooptui.config_shape import (
+    NAME,
+    IssuerYaml,
+    MintYaml,
+    PortalYaml,
+    Reference,
+    RevocationYaml,
+    SamlYaml,
+    TargetYaml,
+    WayYaml,
+)
+from hooptui.core.model import Kind, Target
+from hooptui.credentials.static import Static, reference, resolve
+from hooptui.portal.settings import OidcWay, PortalSettings
+from hooptui.protocols.postgres.dial import SslMode, Upstream
+from hooptui.strictyaml import Node, YamlError, decode
+
+
+class Wrong(Exception):
+    """Something in the configuration: where, what was found, what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class MintConfig:
+    """How a target's own credential for each session is made."""
+
+    role: str
+    user: str
+    """Who makes the roles; empty for the target's own user."""
+    password: Static | None
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class TargetConfig:
+    """A target and the way to it; the credential is fetched when the gateway starts or reloads, never kept here."""
+
+    target: Target
+    upstream: Upstream
+    """Without its password."""
+    password: Static | None
+    mint: MintConfig | None
+
+
+@dataclass(frozen=True, slots=True)
+class PortalConfig:
+    """The portal, its secrets still where they are kept."""
+
+    settings: PortalSettings
+    """Without its secrets."""
+    secrets: Mapping[str, Static]
+    """Of our clients at the providers, by the id of the way."""
+    metrics: Static | None
+
+    def with_secrets(self) -> PortalSettings:
+        """The portal's settings with the secrets as they are now.
+
+        Raises:
+            CredentialTrouble: one cannot be had.
+            ValueError: one is not fit for its use.
+        """
+        ways = tuple(
+            replace(way, client_secret=resolve(self.secrets[way.id].where)) if way.id in self.secrets else way
+            for way in self.settings.ways
+        )
+        metrics = resolve(self.metrics.where) if self.metrics else None
+        return replace(self.settings, ways=ways, metrics=metrics)
+
+
+def address(text: str) -> tuple[str, int]:
+    """Host and port of `host:port`, `[::1]:port`."""
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def secret(given: Reference | None, base: Path, what: str) -> Static | None:
+    """Where a secret is.
+
+    Raises:
+        Wrong: `what`, and what is the matter with it.
+    """
+    if given is None:
+        return None
+    try:
+        return Static(reference({name: _plain(node) for name, node in given.items()}, base))
+    except ValueError as wrong:
+        raise Wrong(f"{what}: {wrong}") from None
+
+
+def issuer(given: IssuerYaml, base: Path) -> Issuer:
+    """Raises:
+    Wrong, YamlError: the issuer, and what is the matter with it.
+    """
+    stated: dict[str, Any] = {
+        name: value
+        for name in ("subject", "groups", "groups_prefix", "name", "actor", "owner", "owners", "leeway", "max_lifetime", "jwks_fresh", "jwks_grace")
+        if (value := getattr(given, name)) is not None
+    }  # fmt: skip
+    if given.algorithms is not None:
+        stated["algorithms"] = frozenset(given.algorithms)
+    if given.require is not None:
+        stated["require"] = {claim: frozenset(values) for claim, values in given.require.items()}
+    if given.kind is not None:
+        stated["kind"] = _kind(given.kind)
+    where = f"{given.where}: issuer"
+    try:
+        return profiles.issuer(
+            given.profile,
+            given.issuer,
+            frozenset(given.audience),
+            subjects=given.subjects,
+            authorized_parties=frozenset(given.authorized_parties),
+            ca_file=under(base, given.ca_file),
+            revocation=_revocation(given.revocation, base, where),
+            **stated,
+        )
+    except ValueError as wrong:
+        raise Wrong(f"{where}: {wrong}") from None
+
+
+def target(name: str, given: TargetYaml, base: Path) -> TargetConfig:
+    """Raises:
+    Wrong: the target, and what is the matter with it.
+    """
+    where = f"{given.where}: targets.{name}"
+    if not re.fullmatch(NAME, name):
+        raise Wrong(
+            f"{given.where}: targets: found the name {name!r}, expected letters, digits, dots, dashes and underscores"
+        )
+    ca_file = under(base, given.ca_file)
+    if given.sslmode in (SslMode.VERIFY_CA, SslMode.VERIFY_FULL) and ca_file is not None and not ca_file.is_file():
+        raise Wrong(f"{where}.ca_file: found no file {ca_file}, expected the PEM of a CA")
+    upstream = Upstream(
+        host=given.host,
+        port=given.port,
+        database=given.database,
+        user=given.user,
+        password=None,
+        sslmode=given.sslmode,
+        ca_file=ca_file,
+        connect_timeout=given.connect_timeout,
+    )
+    password = secret(given.password, base, f"{where}.password")
+    return TargetConfig(
+        Target(name, "postgres", dict(given.labels)), upstream, password, _mint(given.mint, base, f"{where}.mint")
+    )
+
+
+def portal(
+    given: PortalYaml | None, listen: str | None, issuers: Mapping[str, Issuer], base: Path, file: str
+) -> PortalConfig | None:
+    """Raises:
+    Wrong: the portal, and what is the matter with it.
+    """
+    if given is None or listen is None:
+        if (given is None) != (listen is None):
+            raise Wrong(f"{file}: portal: expected portal and listen.portal together, or neither")
+        return None
+    host, port = address(listen)
+    secrets = {
+        way.id: kept
+        for way in given.ways
+        if (kept := secret(way.client_secret, base, f"{way.where}: portal.ways.client_secret")) is not None
+    }
+    try:
+        settings = PortalSettings(
+            host=host,
+            port=port,
+            public_url=given.url,
+            ways=tuple(_way(way, issuers) for way in given.ways),
+            saml=tuple(_saml(way, given.url, base) for way in given.saml),
+        )
+    except ValueError as wrong:
+        raise Wrong(f"{file}: portal: {wrong}") from None
+    return PortalConfig(settings, secrets, secret(given.metrics, base, f"{file}: portal.metrics"))
+
+
+def under(base: Path, path: Path | None) -> Path | None:
+    return None if path is None else base / path
+
+
+def _plain(node: Node) -> object:
+    """A value without its places."""
+    match node.value:
+        case tuple() as many:
+            return [_plain(one) for one in many]
+        case Mapping() as members:
+            return {name: _plain(one) for name, one in members.items()}
+        case scalar:
+            return scalar
+
+
+def _kind(node: Node) -> Kind | KindRule:
+    if isinstance(node.value, str):
+        return decode(node, Kind, "kind")
+    return decode(node, KindRule, "kind")
+
+
+def _revocation(given: RevocationYaml | None, base: Path, where: str) -> Revocation:
+    """Raises:
+    Wrong, ValueError: what is the matter with it.
+    """
+    if given is None:
+        return NO_REVOCATION
+    kept = secret(given.client_secret, base, f"{where}.revocation.client_secret")
+    denylist = given.denylist
+    if denylist and "://" not in denylist:
+        denylist = str(base / denylist)
+    return Revocation(
+        mode=given.mode,
+        interval=given.interval,
+        keep_for=given.keep_for,
+        client_id=given.client_id,
+        client_secret=kept.secret if kept else None,
+        client_auth=given.client_auth,
+        endpoint=given.endpoint,
+        denylist=denylist,
+    )
+
+
+def _mint(given: MintYaml | None, base: Path, where: str) -> MintConfig | None:
+    """Raises:
+    Wrong: what is the matter with it.
+    """
+    if given is None:
+        return None
+    if bool(given.user) != (given.password is not None):
+        raise Wrong(
+            f"{where}: expected user and password together, or neither: then the target's own user makes the roles"
+        )
+    return MintConfig(given.role, given.user, secret(given.password, base, f"{where}.password"), given.connections)
+
+
+def _way(given: WayYaml, issuers: Mapping[str, Issuer]) -> OidcWay:
+    where = f"{given.where}: portal.ways"
+    known = issuers.get(given.issuer)
+    if known is None:
+        raise Wrong(
+            f"{where}: found issuer {given.issuer!r}, expected one of the list `issuers`: {', '.join(issuers) or 'none'}"
+        )
+    try:
+        return OidcWay(given.id, given.title, known, given.client_id, None, given.scopes)
+    except ValueError as wrong:
+        raise Wrong(f"{where}: {wrong}") from None
+
+
+def _saml(given: SamlYaml, url: str, base: Path) -> SamlWay:
+    try:
+        return SamlWay(
+            id=given.id,
+            title=given.title,
+            idp=SamlIdp.pinned(given.entity_id, given.sso_url, [base / file for file in given.certificates]),
+            sp_entity_id=given.sp_entity_id or f"{url}/saml/{given.id}/metadata",
+            subject=given.subject,
+            name_id_format=given.name_id_format,
+            name=given.name,
+            groups=given.groups,
+            groups_prefix=given.groups_prefix,
+            kind=given.kind,
+            leeway=given.leeway,
+            max_age=given.max_age,
+            authn_contexts=given.authn_contexts,
+            force_authn=given.force_authn,
+        )
+    except ValueError as wrong:
+        raise Wrong(f"{given.where}: portal.saml: {wrong}") from None
+
+
+__all__ = [
+    "MintConfig",
+    "PortalConfig",
+    "TargetConfig",
+    "Wrong",
+    "YamlError",
+    "address",
+    "issuer",
+    "portal",
+    "secret",
+    "target",
+    "under",
+]
