@@ -52,6 +52,7 @@ from hooptui.policy.rules import Policy
 from hooptui.policy.store import PolicyHolder
 from hooptui.policy.suite import run_tests
 from hooptui.protocols.base import Bearer
+from hooptui.protocols.postgres import sasl
 from hooptui.protocols.postgres.facts import read_sql
 from hooptui.protocols.postgres.proxy import PostgresGate, PostgresTarget
 from hooptui.seat import Invitation, Seat
@@ -98,7 +99,14 @@ class Gateway:
         try:
             tls = self._tls()
             self.door = door = self._build()
-            self.postgres = PostgresGate(door, self._targets(), tls, config.limits)
+            self.postgres = PostgresGate(
+                door,
+                self._targets(),
+                tls,
+                config.limits,
+                binding=sasl.server_end_point(self._certificate.read_bytes()),
+                oauth=self._oauth(),
+            )
             host, port = config.listen.postgres
             actual = await self.postgres.start(host, port)
             self.listeners = (ListenerView("pg", f"{host}:{actual}", True),)
@@ -322,10 +330,17 @@ class Gateway:
         tls, now = self.config.tls, self.clock.now()
         if tls.cert is not None and tls.key is not None:
             self.ca_file: Path | None = None
+            self._certificate = tls.cert
             return certificates.server_context(tls.cert, tls.key, now=now)
         own = certificates.ensure(self.config.state_dir / "tls", tls.names, now=now)
-        self.ca_file = own.ca
+        self.ca_file, self._certificate = own.ca, own.certificate
         return certificates.server_context(own.certificate, own.key, now=now)
+
+    def _oauth(self) -> sasl.OAuth:
+        """Where a client without a token is sent (OAUTHBEARER): where people log in, or the first issuer there is."""
+        ways = self.config.portal.settings.ways if self.config.portal else ()
+        issuer = ways[0].issuer if ways else self.config.issuers[0]
+        return sasl.OAuth(issuer.url, " ".join(ways[0].scopes) if ways else "openid")
 
     def _lease_trouble(self, words: str) -> None:
         with contextlib.suppress(CannotRecord):  # the journal has its own banner
