@@ -108,10 +108,14 @@ def parser() -> argparse.ArgumentParser:
     schema.set_defaults(run=_policy, kind="schema", paths=[])
     explain = kinds.add_parser("explain", help="say what would happen to a statement, rule by rule")
     explain.add_argument("paths", nargs="+", type=Path, metavar="PATH")
-    explain.add_argument("--sql", required=True)
+    explain.add_argument("--sql", help="without it: whether the connection is let in")
     explain.add_argument("--target", required=True)
     explain.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
     explain.add_argument("--group", action="append", default=[])
+    explain.add_argument("--kind", dest="kind_of", choices=("human", "workload", "agent"), default="human")
+    explain.add_argument(
+        "--granted", action="append", default=[], metavar="RULE", help="as if access by this rule had been granted"
+    )
     explain.add_argument("--in-transaction", action="store_true")
     explain.set_defaults(run=_policy, kind="explain")
     return top

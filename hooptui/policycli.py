@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from hooptui.core.model import Identity, Operation, Target
+from hooptui.core.model import Identity, Kind, Operation, Target
 from hooptui.errors import UserError
 from hooptui.policy import suite
 from hooptui.policy.explain import explain
@@ -76,12 +76,16 @@ def _explain(args: argparse.Namespace, policy: Policy) -> int:
         if not equals:
             raise UserError(f"--label: found {label!r}, expected KEY=VALUE")
         labels[key] = value
-    understood = understand(args.sql)
+    understood = understand(args.sql or "")
     operation = Operation(
-        "postgres", understood.verb, args.sql, understood.facts, in_transaction=bool(args.in_transaction)
+        "postgres", understood.verb, args.sql or "", understood.facts, in_transaction=bool(args.in_transaction)
     )
-    identity = Identity("cli", "somebody", "somebody", frozenset(args.group))
-    explanation = explain(policy, identity, Target(args.target, "postgres", labels), operation)
+    identity = Identity("cli", "somebody", "somebody", frozenset(args.group), kind=Kind(args.kind_of))
+    granted = frozenset(args.granted) if args.granted else None
+    try:
+        explanation = explain(policy, identity, Target(args.target, "postgres", labels), operation, granted)
+    except ValueError as wrong:
+        raise UserError(f"--granted: {wrong}") from None
     for text in explanation.lines:
         print(text)
     return 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hooptui.core.model import Decision, Identity, Operation, Target
+from hooptui.core.model import Decision, HoldTerms, Identity, Operation, Target
 from hooptui.core.ports import Admission
 from hooptui.policy.decide import Compiled, PolicyJudge
 from hooptui.policy.match import Asked, What, who
@@ -39,47 +39,78 @@ class Explanation:
     rules: tuple[RuleWords, ...]
     masks: tuple[str, ...]
     version: str
+    granted: frozenset[str] = frozenset()
+    """The granting rules under which the decision was made."""
 
     @property
     def lines(self) -> tuple[str, ...]:
         """The whole, ready to print."""
-        terms = self.decision.terms
+        decision = self.decision
         found = [
             f"policy {self.version[:12]}",
-            f"connect: {'yes' if self.admission.admitted else 'no'}"
-            + (
-                f", by {self.admission.rule}"
-                if self.admission.rule
-                else f", {self.admission.reason}"
-                if self.admission.reason
-                else ""
-            )
-            + (f", for at most {seconds(self.admission.session_max)}" if self.admission.session_max else ""),
+            *self._connect(),
             *map(str, self.rules),
             f"masks: {', '.join(self.masks) or 'none'}",
-            f"{self.decision.effect}: {', '.join(self.decision.rules) or 'no rule'}"
-            + (f": {self.decision.reason}" if self.decision.reason else ""),
+            f"{f'in by {_list(self.granted)}: ' if self.granted else ''}{decision.effect}: {', '.join(decision.rules) or 'no rule'}"
+            + (f": {decision.reason}" if decision.reason else ""),
         ]
-        if terms is not None:
-            found.append(
-                f"needs {terms.quorum} of {', '.join(sorted(terms.by))} within {seconds(terms.expires)}, risk {terms.risk}, "
-                f"for {', '.join(terms.scopes)}{', with a reason' if terms.reason_required else ''}"
-            )
-        if self.decision.hint:
-            found.append(f"hint: {self.decision.hint}")
+        if decision.terms is not None:
+            found += _needs(decision.terms, f", for {', '.join(decision.terms.scopes)}")
+        if decision.hint:
+            found.append(f"hint: {decision.hint}")
         return tuple(found)
 
+    def _connect(self) -> list[str]:
+        admission, access = self.admission, self.admission.access
+        limit = f", for at most {seconds(admission.session_max)}" if admission.session_max else ""
+        if access is not None:
+            return [
+                f"connect: needs access by {_list(access.rules)}: {access.words}{limit}",
+                *_needs(access.terms, f", for at most {seconds(access.terms.scope_lasts)}"),
+            ]
+        by = f"by {admission.rule}" if admission.rule else admission.reason
+        return [f"connect: {'yes' if admission.admitted else 'no'}{f', {by}' if by else ''}{limit}"]
 
-def explain(policy: Policy, identity: Identity, target: Target, operation: Operation) -> Explanation:
-    """What the policy says to one operation, and why."""
+
+def explain(
+    policy: Policy, identity: Identity, target: Target, operation: Operation, granted: frozenset[str] | None = None
+) -> Explanation:
+    """What the policy says to one operation, and why.
+
+    `granted` are the granting rules by which people have let the connection in; None for all that it needs.
+
+    Raises:
+        ValueError: one of them does not let this connection in.
+    """
     judge = PolicyJudge(policy)
+    admission = judge.admits(identity, target)
+    wanted = admission.access.rules if admission.access else frozenset[str]()
+    if granted is None:
+        granted = wanted
+    if not granted <= wanted:
+        raise ValueError(
+            f"found {_list(granted - wanted)}, expected a rule that lets this connection in: {_list(wanted) or 'it needs none'}"
+        )
     return Explanation(
-        judge.admits(identity, target),
-        judge.decide(identity, target, operation),
-        tuple(_words(rule, identity, target, operation) for rule in policy.rules),
+        admission,
+        judge.decide(identity, target, operation, granted),
+        tuple(_words(rule, identity, target, operation, granted) for rule in policy.rules),
         tuple(mask.id for mask in judge.masks(identity, target).rules),
         policy.version,
+        granted,
     )
+
+
+def _needs(terms: HoldTerms, reach: str) -> list[str]:
+    """What it takes; `reach` says what an approval is good for."""
+    found = [
+        f"needs {terms.quorum} of {_list(terms.by)} within {seconds(terms.expires)}, risk {terms.risk}"
+        f"{reach}{', with a reason' if terms.reason_required else ''}"
+    ]
+    if terms.break_glass:
+        lasts = seconds(terms.break_glass_lasts)
+        found.append(f"in an emergency: {_list(terms.break_glass)}, alone, with a reason, for at most {lasts}")
+    return found
 
 
 def seconds(value: float) -> str:
@@ -92,13 +123,16 @@ def seconds(value: float) -> str:
     return "".join(parts) or "0s"
 
 
-def _words(rule: Rule, identity: Identity, target: Target, operation: Operation) -> RuleWords:
+def _words(rule: Rule, identity: Identity, target: Target, operation: Operation, granted: frozenset[str]) -> RuleWords:
     one = Compiled(rule)
     asked = Asked(operation.facts, operation.in_transaction)
     if not one.applies(identity, target):
         return RuleWords(rule.id, rule.effect, rule.where, False, _not_here(rule.when, identity, target))
     if rule.effect is RuleEffect.ALLOW:
         matched, why = _allow(one.what, asked)
+    elif one.grant is not None and rule.id in granted:
+        matched, why = _allow(one.grant, asked)
+        why = f"in force: {why}"
     else:
         matched = one.what.met(asked, everything=rule.effect is RuleEffect.DENY)
         why = (
@@ -131,6 +165,10 @@ def _not_here(when: When, identity: Identity, target: Target) -> str:
         principal = when.principal
         if principal is not None and principal.groups is not None and principal.groups.isdisjoint(identity.groups):
             return f"is for members of {_list(principal.groups)}"
+        if principal is not None and principal.groups_none is not None and principal.groups_none & identity.groups:
+            return f"is not for members of {_list(principal.groups_none & identity.groups)}"
+        if principal is not None and principal.kinds is not None and identity.kind not in principal.kinds:
+            return f"is for {' and '.join(sorted(f'{kind}s' for kind in principal.kinds))}"
         return "is for somebody else"
     resource = when.resource
     for key, values in ((resource.labels if resource else None) or {}).items():

@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 
 from hooptui.core.vocabulary import OPAQUE
 from hooptui.policy.rules import (
+    Approval,
     Mask,
     Policy,
     PolicyError,
@@ -193,6 +194,9 @@ class _Reader:
                 )
         if rule.effect is RuleEffect.APPROVE and rule.approval is None:
             self.bad(node, path, "an approve without the key approval", "approval: {by: [group], …}")
+        approval = node.get("approval")
+        if rule.approval is not None and approval is not None:
+            self.emergency(rule.approval, approval, f"{path}.approval")
         opens = rule.effect is RuleEffect.ALLOW or rule.grants
         if rule.session_max is not None and not opens:
             self.bad(
@@ -235,17 +239,36 @@ class _Reader:
                     f"it in an allow of its own: which relations {opaque[0]} touches cannot be seen",
                 )  # fmt: skip
 
+    def emergency(self, approval: Approval, node: Node, path: str) -> None:
+        """Who breaks the glass acts alone, so it is short, and what is said of it is meant."""
+        at = node.keys.get("break_glass_lasts")
+        if not approval.break_glass:
+            if at is not None:
+                self.bad(
+                    at, f"{path}.break_glass_lasts", "break_glass_lasts without break_glass", "break_glass: [group] too"
+                )
+        elif approval.break_glass_lasts > approval.scope_lasts:
+            said = "" if at is not None else ", which it is when nothing is said,"
+            self.bad(
+                at or node,
+                f"{path}.break_glass_lasts",
+                f"{approval.break_glass_lasts:g}s{said} and scope_lasts of {approval.scope_lasts:g}s",
+                "no longer access for who acts alone than for who was approved",
+            )
+
     def sound(self, test: Test, node: Node, path: str) -> None:
         request = node.get("request")
         if request is not None and test.request.sql is not None and test.request.facts is not None:
             self.bad(request, f"{path}.request", "sql and facts", "one of the two")
         if test.expect is None and test.masks is None:
             self.bad(node, path, "a test of nothing", "the key expect, masks or both")
-        by, masks = node.get("by"), node.get("masks")
+        by, masks, granted = node.get("by"), node.get("masks"), node.get("granted")
         if by is not None and test.by is not None:
             self.later.append((by, f"{path}.by", test.by))
         for index, item in enumerate(masks.items() if masks is not None else ()):
             self.later.append((item, f"{path}.masks[{index}]", str(item.value)))
+        for index, item in enumerate(granted.items() if granted is not None else ()):
+            self.later.append((item, f"{path}.granted[{index}]", str(item.value)))
 
     def across(self) -> None:
         for node, path, name in self.later:

@@ -228,6 +228,8 @@ class Expect(StrEnum):
     DENY = "deny"
     HOLD = "hold"
     REFUSED = "refused-to-connect"
+    ACCESS = "access"
+    """The connection waits until people let it in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +242,8 @@ class Test:
     request: Request
     where: Where
     expect: Expect | None = None
+    granted: Annotated[frozenset[Identifier], NotEmpty()] | None = None
+    """Rules that grant, as if people had let this connection in by them."""
     by: Identifier | None = None
     """A rule that must be among those that decided."""
     masks: frozenset[Identifier] | None = None

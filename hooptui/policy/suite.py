@@ -13,7 +13,7 @@ from pathlib import Path
 from hooptui.core.model import Decision, Identity, Operation, SqlFacts, Target
 from hooptui.policy.decide import PolicyJudge
 from hooptui.policy.loader import load
-from hooptui.policy.rules import Expect, Policy, PolicyError, Request, Rule, RuleEffect, StatedFacts, Test, expand
+from hooptui.policy.rules import Expect, Policy, PolicyError, Request, Rule, RuleEffect, StatedFacts, Test, When, expand
 from hooptui.strictyaml import Where
 
 SqlReader = Callable[[str], SqlFacts]
@@ -118,8 +118,17 @@ def warnings(policy: Policy) -> Iterator[str]:
         yield f"{policy.files[0] if policy.files else 'policy'}:1: nothing is allowed: nobody can connect"
     approves = [rule for rule in policy.rules if rule.effect is RuleEffect.APPROVE]
     for one, other in combinations(approves, 2):
-        if one.approval and other.approval and not one.approval.by & other.approval.by and _may_meet(one, other):
-            yield f"{other.where}: {other.id} and {one.id} ({one.where}) share no approvers: what both hold is denied"
+        if one.approval is None or other.approval is None:
+            continue
+        both = f"{other.where}: {other.id} and {one.id} ({one.where})"
+        if one.grants and other.grants and _may_apply_together(one.when, other.when):
+            if not one.approval.by & other.approval.by:
+                yield f"{both} share no approvers: who needs access by both gets none"
+        elif not one.approval.by & other.approval.by and _may_meet(one, other):
+            yield f"{both} share no approvers: what both hold is denied"
+    for rule in approves:
+        if rule.grants and not rule.reason:
+            yield f"{rule.where}: {rule.id} gives access without a reason: approvers see nothing of it but its id"
     for rule in policy.rules:
         for glob in _schema_wide(rule):
             yield f"{rule.where}: {rule.id}: {glob} meets every name without a schema as well, for that may be any schema's"
@@ -138,6 +147,15 @@ def _schema_wide(rule: Rule) -> Iterator[str]:
 def _may_meet(one: Rule, other: Rule) -> bool:
     """Whether one operation might concern both; yes unless plainly not."""
     mine, theirs = one.when, other.when
+    if not _may_apply_together(mine, theirs):
+        return False
+    if mine.postgres and theirs.postgres and mine.postgres.commands and theirs.postgres.commands:
+        return not expand(mine.postgres.commands).isdisjoint(expand(theirs.postgres.commands))
+    return True
+
+
+def _may_apply_together(mine: When, theirs: When) -> bool:
+    """Whether both might apply to one identity on one target; yes unless plainly not."""
     if mine.principal and theirs.principal:
         for groups, none in (
             (mine.principal.groups, theirs.principal.groups_none),
@@ -145,13 +163,14 @@ def _may_meet(one: Rule, other: Rule) -> bool:
         ):
             if groups is not None and none is not None and groups <= none:
                 return False
+        kinds, others = mine.principal.kinds, theirs.principal.kinds
+        if kinds is not None and others is not None and not kinds & others:
+            return False
     if mine.resource and theirs.resource:
         ours = theirs.resource.labels or {}
         for key, values in (mine.resource.labels or {}).items():
             if key in ours and not set(values) & set(ours[key]):
                 return False
-    if mine.postgres and theirs.postgres and mine.postgres.commands and theirs.postgres.commands:
-        return not expand(mine.postgres.commands).isdisjoint(expand(theirs.postgres.commands))
     return True
 
 
@@ -199,13 +218,21 @@ def _run(policy: Policy, ready: Sequence[tuple[Test, SqlFacts]]) -> TestReport:
 def _one(judge: PolicyJudge, test: Test, facts: SqlFacts) -> TestResult:
     identity, target, operation = asked(test.request, facts)
     wrong: list[str] = []
-    admission = judge.admits(identity, target)
+    admission, granted = judge.admits(identity, target), test.granted or frozenset()
+    wanted = admission.access.rules if admission.access else frozenset()
+    if not granted <= wanted:
+        wrong.append(
+            f"found granted {_listed(granted)}, expected some of what lets this connection in: {_listed(wanted)}"
+        )
     decision: Decision | None = None
-    if admission.admitted:
-        decision = judge.decide(identity, target, operation)
-        effect, rules = Expect(decision.effect), decision.rules
-    else:
+    rules: tuple[str, ...]
+    if not admission.admitted:
         effect, rules = Expect.REFUSED, (admission.rule,) if admission.rule else ()
+    elif admission.access is not None and not granted:
+        effect, rules = Expect.ACCESS, tuple(sorted(wanted))
+    else:
+        decision = judge.decide(identity, target, operation, granted)
+        effect, rules = Expect(decision.effect), decision.rules
     got = f"{effect} by {', '.join(rules) if rules else 'no rule'}"
     if test.expect is not None and effect is not test.expect:
         because = decision.reason if decision else admission.reason

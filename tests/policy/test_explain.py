@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from hooptui.core.model import Operation, SqlFacts, Target
+from hooptui.cli import main
+from hooptui.core.model import Kind, Operation, SqlFacts, Target
 from hooptui.policy.explain import explain, seconds
 from tests.policy.making import PROD, facts, policy, who
 
@@ -71,6 +74,65 @@ def test_not_understood_and_not_admitted() -> None:
     assert said.lines[1] == "connect: no, no rule lets you use orders-1"
 
 
+JIT = policy(
+    """\
+    rules:
+      - {id: jit, effect: approve, grants: true, reason: just in time, session_max: 2h,
+         when: {principal: {groups: [eng]}, postgres: {commands: [select]}},
+         approval: {by: [dba, lead], quorum: 2, expires: 15m, scope_lasts: 1h, reason: required, break_glass: [duty], break_glass_lasts: 10m}}
+      - {id: held, effect: approve, reason: t is dear, when: {postgres: {reads: [t]}}, approval: {by: [dba], break_glass: [duty]}}
+    """
+)
+
+
+def at_the_door(what: SqlFacts, granted: frozenset[str] | None = None) -> list[str]:
+    operation = Operation("postgres", "x", "", what)
+    return list(explain(JIT, who("eng"), PROD, operation, granted).lines)
+
+
+def test_access_says_who_gives_it_and_what_follows() -> None:
+    assert at_the_door(facts("select", reads="t")) == [
+        f"policy {JIT.short}",
+        "connect: needs access by jit: just in time, for at most 2h",
+        "needs 2 of dba, lead within 15m, risk medium, for at most 1h, with a reason",
+        "in an emergency: duty, alone, with a reason, for at most 10m",
+        "✓ approve held: t is dear (a.yaml:6)",
+        "✓ approve jit: in force: covers select (a.yaml:3)",
+        "masks: none",
+        "in by jit: hold: held, jit: t is dear",
+        "needs 1 of dba within 10m, risk medium, for once",
+        "in an emergency: duty, alone, with a reason, for at most 15m",
+    ]
+    assert at_the_door(facts("select"))[-1] == "in by jit: allow: jit"
+    assert at_the_door(facts("drop"))[-2:] == [
+        "in by jit: deny: no rule: no rule lets you drop on orders-1",
+        "hint: ask for a rule that allows it",
+    ]
+
+
+def test_what_would_be_without_access_and_what_cannot_be_granted() -> None:
+    assert at_the_door(facts("select"), frozenset())[-3:-1] == [
+        "hold: jit: just in time",
+        "needs 2 of dba, lead within 15m, risk medium, for once, with a reason",
+    ]
+    with pytest.raises(ValueError, match="found held, expected a rule that lets this connection in: jit"):
+        at_the_door(facts("select"), frozenset({"held", "jit"}))
+
+
+def test_who_a_rule_is_for() -> None:
+    rules = policy(
+        "rules: [{id: k, effect: allow, when: {principal: {kinds: [human, agent]}}},"
+        " {id: n, effect: allow, when: {principal: {groups_none: [b, interns]}}}, {id: i, effect: allow, when: {principal: {issuers: [x]}}}]"
+    )
+    robot = who("interns", kind=Kind.WORKLOAD)
+    said = explain(rules, robot, PROD, Operation("postgres", "x", "", facts("select"))).rules
+    assert [one.why for one in said] == [
+        "is for somebody else",
+        "is for agents and humans",
+        "is not for members of interns",
+    ]
+
+
 def test_connecting_alone() -> None:
     assert "✓ allow   write: lets in, and that is all this needs (a.yaml:4)" in lines(facts(neutral="begin"))
 
@@ -80,3 +142,16 @@ def test_connecting_alone() -> None:
 )
 def test_seconds_in_words(value: float, words: str) -> None:
     assert seconds(value) == words
+
+
+def test_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    shipped = str(Path(__file__).resolve().parents[2] / "policies" / "just-in-time.yaml")
+    call = ["policy", "explain", shipped, "--target", "orders-1", "--label", "env=prod", "--group", "engineers"]
+    assert main(call) == 0
+    assert "connect: needs access by engineers-get-in: an engineer asks" in capsys.readouterr().out
+    assert main([*call, "--kind", "agent", "--sql", "DROP TABLE t"]) == 0
+    assert "in by engineers-agents-get-in: deny" in capsys.readouterr().out
+    assert main([*call, "--granted", "engineers-get-in", "--sql", "SELECT 1"]) == 0
+    assert "in by engineers-get-in: allow: engineers-get-in" in capsys.readouterr().out
+    assert main([*call, "--granted", "dba-works"]) == 2
+    assert "--granted: found dba-works, expected a rule that lets" in capsys.readouterr().err

@@ -228,6 +228,29 @@ def test_one_more_relation_never_allows_more(
     assert LOOSE[judge.decide(identity, target, more).effect] <= LOOSE[judge.decide(identity, target, operation).effect]
 
 
+@given(rules(), identities, targets, asked, st.sets(st.sampled_from([f"r{n}" for n in range(6)])))
+@some
+def test_access_lets_more_go_and_breaks_no_deny(
+    parts: tuple[Rule, ...], identity: Identity, target: Target, operation: Operation, granted: set[str]
+) -> None:
+    judge = PolicyJudge(as_policy(parts))
+    without = judge.decide(identity, target, operation)
+    under = judge.decide(identity, target, operation, frozenset(granted))
+    grants = {rule.id for rule in parts if rule.grants}
+    if LOOSE[without.effect] == LOOSE[Effect.ALLOW] or not granted & grants:
+        assert (under.effect, set(under.rules)) == (without.effect, set(without.rules))
+    if without.effect is Effect.DENY and under.effect is not Effect.DENY:
+        assert granted & grants, "nothing else has changed"
+        assert without.rules, "no deny was met, but a hold that nobody may settle"
+    if under.effect is Effect.HOLD and under.terms is not None:
+        assert not set(under.terms.rule.split("+")) & granted & grants, "what is in force holds nothing"
+        assert {one.id for one in parts if one.effect is RuleEffect.APPROVE} >= set(under.terms.rule.split("+"))
+    denies = {rule.id for rule in parts if rule.effect is RuleEffect.DENY}
+    if set(without.rules) & denies:
+        assert under == without
+    assert judge.masks(identity, target) == PolicyJudge(as_policy(parts)).masks(identity, target)
+
+
 masks = st.lists(
     st.builds(
         Mask,
@@ -264,8 +287,11 @@ def test_masks_are_a_union_that_no_more_masks_can_weaken(
 def test_the_explanation_agrees_with_the_judge(
     parts: tuple[Rule, ...], identity: Identity, target: Target, operation: Operation
 ) -> None:
+    judge = PolicyJudge(as_policy(parts))
+    access = judge.admits(identity, target).access
     said = explain(as_policy(parts), identity, target, operation)
-    assert said.decision == PolicyJudge(as_policy(parts)).decide(identity, target, operation)
+    assert said.granted == (access.rules if access else frozenset())
+    assert said.decision == judge.decide(identity, target, operation, said.granted)
     matched = {one.id for one in said.rules if one.matched}
     assert {one.id for one in said.rules} == {rule.id for rule in parts}
     assert said.lines and all(one.why for one in said.rules)

@@ -38,7 +38,7 @@ def test_what_is_shipped_is_valid(path: Path) -> None:
 def test_it_agrees_with_the_loader_on_single_keys(rule: str, said: str | None) -> None:
     together = (
         "found approval in", "found grants in", "found an approve without", "found session_max", "found no condition", "found subjects without",
-        "without commands", "beside", "a duration from",
+        "without commands", "beside", "a duration from", "without break_glass", "acts alone",
     )  # fmt: skip
     text = f"rules: [{rule[2:]}]"
     if said is None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hooptui.core.model import Effect, Operation, SqlFacts, Target
+from hooptui.core.model import Effect, Kind, Operation, SqlFacts, Target
 from hooptui.core.vocabulary import COMMANDS, NEUTRAL
 from hooptui.masking import make_masker
 from hooptui.policy.decide import PolicyJudge
@@ -25,11 +25,17 @@ def reader(sql: str) -> SqlFacts:
 
 
 def test_these_are_shipped() -> None:
-    assert [path.name for path in FILES] == ["agents.yaml", "baseline.yaml", "on-call.yaml", "pii-masking.yaml"]
+    assert [path.name for path in FILES] == [
+        "agents.yaml",
+        "baseline.yaml",
+        "just-in-time.yaml",
+        "on-call.yaml",
+        "pii-masking.yaml",
+    ]
 
 
 @pytest.mark.parametrize(
-    "paths", [[SHIPPED], *([path] for path in FILES), FILES[:2], FILES[1:]], ids=lambda paths: paths[0].name
+    "paths", [[SHIPPED], *([path] for path in FILES), FILES[:2], FILES[1:], FILES[2:]], ids=lambda paths: paths[0].name
 )
 def test_alone_and_together_they_pass_their_tests_which_notice_every_rule(paths: list[Path]) -> None:
     report = check(paths)
@@ -116,6 +122,47 @@ def test_a_change_of_everything_is_grave(judge: PolicyJudge) -> None:
     assert terms is not None
     assert (terms.risk, terms.by, terms.scopes, terms.reason_required) == ("high", {"dba"}, ("once",), True)
     assert decision.rules[0] == "agents-change-without-where"
+
+
+class TestJustInTime:
+    ENGINEER = who("engineers")
+    RULES = frozenset({"engineers-get-in"})
+
+    def test_the_door_says_who_opens_it_and_for_how_long(self, judge: PolicyJudge) -> None:
+        access = judge.admits(self.ENGINEER, PROD).access
+        assert access is not None and access.rules == self.RULES
+        terms = access.terms
+        assert (terms.by, terms.quorum, terms.scope_lasts, terms.reason_required) == ({"oncall", "dba"}, 1, 3600, True)
+        assert (terms.break_glass, terms.break_glass_lasts) == ({"duty"}, 900)
+
+    def test_an_agent_of_an_engineer_takes_two_and_no_glass(self, judge: PolicyJudge) -> None:
+        access = judge.admits(who("engineers", kind=Kind.AGENT), PROD).access
+        assert access is not None and (access.terms.quorum, access.terms.break_glass) == (2, frozenset())
+
+    @pytest.mark.parametrize(
+        "sql",
+        [
+            "TRUNCATE orders",
+            "SELECT * FROM pg_catalog.pg_shadow",
+            "COPY orders TO STDOUT",
+            "garble",
+            "SELECT pg_read_file('x')",
+        ],
+    )
+    def test_access_is_no_way_round_a_deny(self, judge: PolicyJudge, sql: str) -> None:
+        operation = Operation("postgres", "x", sql, reader(sql))
+        assert judge.decide(self.ENGINEER, PROD, operation, self.RULES).effect is Effect.DENY
+
+    def test_a_change_under_access_takes_who_may_judge_it_by_every_rule(self, judge: PolicyJudge) -> None:
+        operation = Operation("postgres", "x", "", reader("DELETE FROM orders WHERE id = 1"))
+        terms = judge.decide(self.ENGINEER, PROD, operation, self.RULES).terms
+        assert terms is not None and terms.by == {"dba"}
+        assert terms.break_glass == frozenset(), "the baseline's rule has no glass to break"
+
+    def test_an_agents_masks_are_the_same_with_and_without(self, judge: PolicyJudge) -> None:
+        everything = {mask.id for mask in judge.policy.masks}
+        for one in (self.ENGINEER, who("engineers", kind=Kind.AGENT), who("agents")):
+            assert {rule.id for rule in judge.masks(one, PROD).rules} == everything
 
 
 def test_the_masks_are_fit_for_the_masker(judge: PolicyJudge) -> None:

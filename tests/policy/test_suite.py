@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from hooptui.core.model import SqlFacts
 from hooptui.policy.suite import check, coverage, run_tests, warnings
 from tests.policy.making import facts, policy
@@ -65,6 +67,56 @@ def test_tests_that_fail_say_what_they_got() -> None:
         "a.yaml:11: d: expected masks none, got pii",
         "a.yaml:12: e: expected masks pii, got none",
     ]
+
+
+DOOR = """\
+rules:
+  - {id: jit, effect: approve, grants: true, reason: why, when: {principal: {groups: [eng], groups_none: [interns]}, postgres: {commands: [select]}},
+     approval: {by: [dba]}}
+  - {id: read, effect: allow, when: {principal: {groups: [dba], kinds: [human]}, postgres: {commands: [select]}}}
+tests:
+"""
+
+
+def at_the_door(tests: str) -> list[str]:
+    return [str(one).partition(": ")[2] for one in run_tests(policy(DOOR + tests), reader).results]
+
+
+def test_connections_that_wait_and_what_they_may_do_once_in() -> None:
+    assert at_the_door(
+        """\
+  - {name: a, request: {groups: [eng], resource: r}, expect: access, by: jit}
+  - {name: b, request: {groups: [eng], resource: r, sql: DROP TABLE t}, expect: access}
+  - {name: c, request: {groups: [eng], resource: r, sql: SELECT 1}, granted: [jit], expect: allow, by: jit}
+  - {name: d, request: {groups: [eng], resource: r, sql: DROP TABLE t}, granted: [jit], expect: deny}
+  - {name: e, request: {groups: [eng], kind: agent, resource: r}, expect: access}
+  - {name: f, request: {groups: [eng, interns], resource: r}, expect: refused-to-connect}
+  - {name: g, request: {groups: [dba], kind: agent, resource: r}, expect: refused-to-connect}
+"""
+    ) == [f"{name}: ok" for name in "abcdefg"]
+
+
+def test_access_that_is_not_as_expected() -> None:
+    assert at_the_door(
+        """\
+  - {name: a, request: {groups: [eng], resource: r}, expect: allow}
+  - {name: b, request: {groups: [dba], resource: r}, expect: access}
+  - {name: c, request: {groups: [dba], resource: r}, granted: [jit], expect: allow}
+  - {name: d, request: {groups: [eng], resource: r, sql: SELECT 1}, granted: [jit, read], expect: allow}
+  - {name: e, request: {resource: r}, granted: [jit], expect: refused-to-connect}
+"""
+    ) == [
+        "a: expected allow, got access by jit (why)",
+        "b: expected access, got allow by no rule",
+        "c: found granted jit, expected some of what lets this connection in: none",
+        "d: found granted jit, read, expected some of what lets this connection in: jit",
+        "e: found granted jit, expected some of what lets this connection in: none",
+    ]
+
+
+def test_coverage_notices_a_door_that_is_gone() -> None:
+    tests = "  - {name: a, request: {groups: [eng], resource: r, sql: SELECT 1}, granted: [jit], expect: allow}\n"
+    assert [one.id for one in coverage(policy(DOOR + tests), reader).uncovered] == ["read"]
 
 
 def test_no_tests_are_no_pass() -> None:
@@ -150,7 +202,37 @@ rules:
         assert list(warnings(policy(rules % ""))) == [
             "a.yaml:4: h holds what no rule allows: it needs an allow beside it, or grants: true"
         ]
-        assert not list(warnings(policy(rules % ", grants: true")))
+        assert not list(warnings(policy(rules % ", grants: true, reason: why")))
+
+    DOORS = """\
+rules:
+  - {id: a, effect: approve, grants: true, reason: r, when: {principal: {groups: [x]}, postgres: {commands: [select]}}, approval: {by: [%s]%s}}
+  - {id: b, effect: approve, grants: true, reason: r, when: {principal: {groups: [x]%s}, postgres: {commands: [drop]}}, approval: {by: [y]%s}}
+"""
+
+    @pytest.mark.parametrize(
+        ("parts", "says"),
+        [
+            (("x", "", "", ""), "share no approvers: who needs access by both gets none"),
+            (("y", "", "", ""), ""),
+            (("y", ", break_glass: [s]", "", ""), ""),
+            (("x", "", ", kinds: [agent]", ""), "share no approvers: who needs access by both gets none"),
+        ],
+    )
+    def test_doors_that_only_open_together(self, parts: tuple[str, ...], says: str) -> None:
+        assert list(warnings(policy(self.DOORS % parts))) == ([f"a.yaml:4: b and a (a.yaml:3) {says}"] if says else [])
+
+    def test_doors_for_different_kinds_never_meet(self) -> None:
+        rules = (self.DOORS % ("x", "", ", kinds: [agent]", "")).replace(
+            "{groups: [x]}", "{groups: [x], kinds: [human]}"
+        )
+        assert not list(warnings(policy(rules)))
+
+    def test_access_without_a_reason(self) -> None:
+        rules = "rules: [{id: a, effect: approve, grants: true, when: {principal: {groups: [x]}}, approval: {by: [y]}}]"
+        assert list(warnings(policy(rules))) == [
+            "a.yaml:2: a gives access without a reason: approvers see nothing of it but its id"
+        ]
 
     def test_a_whole_schema_meets_bare_names(self) -> None:
         rules = """\
