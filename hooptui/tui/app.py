@@ -19,6 +19,8 @@ from textual.worker import Worker
 from hooptui.core.clock import Clock, SystemClock
 from hooptui.core.desk import Command, Desk, DeskClosed, Outcome, Snapshot
 from hooptui.tui import alarm, theme
+from hooptui.tui.calls import Calls
+from hooptui.tui.people import READ_ONLY, why_not
 from hooptui.tui.screens.main import MainScreen
 from hooptui.tui.screens.modal import Modal
 from hooptui.tui.tail import Tail
@@ -73,7 +75,7 @@ class HooptuiApp(App[str], inherit_bindings=False):
         self.tail = Tail()
         self._wake = asyncio.Event()
         self._asked_at: float | None = None
-        self._known: set[int] | None = None
+        self.calls = Calls()
         self._tail_at = float("-inf")
         self._busy: set[str] = set()
         self.main = MainScreen()
@@ -109,9 +111,16 @@ class HooptuiApp(App[str], inherit_bindings=False):
         return self._exception
 
     @property
+    def why_not(self) -> str:
+        """Why nothing may be decided at this screen; empty when it may."""
+        if self.desk.readonly:
+            return READ_ONLY
+        return why_not(self.snapshot.health) if self.snapshot is not None else ""
+
+    @property
     def readonly(self) -> bool:
         """Whether this screen may only look."""
-        return self.desk.readonly or (self.snapshot is not None and not self.snapshot.health.operator)
+        return bool(self.why_not)
 
     # --- state
 
@@ -134,7 +143,7 @@ class HooptuiApp(App[str], inherit_bindings=False):
         except DeskClosed as gone:
             self.closed = str(gone) or "it has stopped"
         self._asked_at = None
-        self._call_for_new_holds()
+        self._call()
         self.main.show()
         for screen in tuple(self.screen_stack):
             if isinstance(screen, Modal):
@@ -164,6 +173,7 @@ class HooptuiApp(App[str], inherit_bindings=False):
     async def read_tail(self) -> None:
         """Bring the journal's end up to date, and show it where it matters."""
         if self.snapshot is not None and await self.tail.newest(self.desk, self.snapshot.health.journal_records):
+            self._call()
             self.main.show_tail()
             for screen in tuple(self.screen_stack):
                 if isinstance(screen, Modal):
@@ -216,24 +226,14 @@ class HooptuiApp(App[str], inherit_bindings=False):
 
     # --- calling
 
-    def _call_for_new_holds(self) -> None:
-        snapshot = self.snapshot
-        if snapshot is None:
+    def _call(self) -> None:
+        """Tell of what has just come and wants a person: in the flash line, by bell and notification."""
+        if self.snapshot is None:
             return
-        numbers = {one.number for one in snapshot.held}
-        known, self._known = self._known, numbers
-        if known is None:
-            return
-        fresh = [one for one in snapshot.held if one.number not in known]
-        if not fresh:
-            return
-        one = fresh[-1]
-        what = f"{clean(one.verb, 20)} {clean(', '.join(one.relations), 60)}".strip() or clean(one.text, 60)
-        more = f"  (and {len(fresh) - 1} more)" if len(fresh) > 1 else ""
-        words = f"held #{one.number}: {clean(one.who, 40)} wants to {what} on {clean(one.target, 40)}{more}"
-        self.flash(f"▲ {words}", "held")
-        if self.bell_on:
-            self.send(alarm.sequence(self.environment, f"hooptui {snapshot.health.name}", words))
+        for call in self.calls.news(self.snapshot, self.tail):
+            self.flash(call.flash, call.style)
+            if self.bell_on:
+                self.send(alarm.sequence(self.environment, f"hooptui {self.snapshot.health.name}", call.words))
 
     def send(self, data: str) -> None:
         """Bytes for the terminal itself, past the screen."""

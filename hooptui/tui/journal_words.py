@@ -11,7 +11,6 @@ from hooptui.core.events import (
     Frozen,
     GatewayStarted,
     GatewayStopped,
-    GrantGiven,
     Header,
     Held,
     KillAsked,
@@ -28,15 +27,12 @@ from hooptui.core.events import (
     TornTail,
     Voted,
 )
+from hooptui.tui.journal_people import KINDS, People, people_mark, people_words
+from hooptui.tui.people import subject
 from hooptui.tui.text import Row, clean, count, many, size, spot
 
 VIA = {"postgres": "pg", "kubernetes": "k8s", "ssh": "ssh"}
 """Protocol names as columns show them."""
-
-
-def approver(key: str) -> str:
-    """The readable end of an identity's key: the subject without its issuer."""
-    return clean(key.rsplit("#", 1)[-1] or key, 60)
 
 
 def kind(body: Body) -> str:
@@ -48,6 +44,8 @@ def kind(body: Body) -> str:
             return "allowed"
         case Decided(why=why):
             return clean(why, 12)
+        case Voted(break_glass=True):
+            return "broken glass"
         case Voted(approve=approve):
             return "vote yes" if approve else "vote no"
         case Frozen(on=on):
@@ -67,24 +65,25 @@ _KINDS = {
     "SessionOpened": "opened",
     "SessionClosed": "closed",
     "RecordingSealed": "sealed",
-    "GrantGiven": "grant",
     "KillAsked": "kill",
     "KillDone": "killed",
+    **KINDS,
 }
 
 
 def mark_of(body: Body) -> tuple[str, str]:
     """Symbol and style of an event."""
+    known = people_mark(body)
+    if known is not None:
+        return known
     match body:
         case Held():
             return "▲", "held"
-        case (
-            Voted(approve=False) | Decided(effect="deny") | LoginFailed() | PolicyRejected() | KillAsked() | KillDone()
-        ):
+        case Decided(effect="deny") | LoginFailed() | PolicyRejected() | KillAsked() | KillDone():
             return "✗", "bad"
         case Finished(ok=False) | Alert() | TornTail():
             return "✗", "bad"
-        case Voted() | GrantGiven() | Decided(why="approved" | "granted"):
+        case Decided(why="approved" | "granted"):
             return "✓", "ok"
         case SessionOpened() | GatewayStarted():
             return "●", "up"
@@ -100,8 +99,10 @@ def mark_of(body: Body) -> tuple[str, str]:
             return "·", "faint"
 
 
-def describe(body: Body) -> Row:
-    """What happened, in one line."""
+def describe(body: Body, at: float | None = None) -> Row:
+    """What happened, in one line; `at` is when, for words on how long something lasts."""
+    if isinstance(body, People):
+        return people_words(body, at)
     match body:
         case GatewayStarted(version=version, policy=policy, listeners=listeners):
             return (
@@ -131,12 +132,13 @@ def describe(body: Body) -> Row:
                 *spot(clean(text, 200)),
                 (f" ({clean(peer, 60)} to {clean(target, 60)})", "faint"),
             )
-        case SessionOpened(name=name, kind=what, target=target, protocol=protocol, peer=peer):
+        case SessionOpened(name=name, kind=what, target=target, protocol=protocol, peer=peer, owner=owner, lease=lease):
             via = VIA.get(protocol, clean(protocol, 12))
+            acts = f" for {subject(owner)}" if owner else ""
             return (
                 *spot(clean(name, 80), "strong"),
-                (f" ({clean(what, 12)}) → {clean(target, 80)} ({via})", "text"),
-                (f" from {clean(peer, 60)}", "faint"),
+                (f" ({clean(what, 12)}{acts}) → {clean(target, 80)} ({via})", "text"),
+                (f" from {clean(peer, 60)}{f', lease {clean(lease, 20)}' if lease else ''}", "faint"),
             )
         case SessionClosed(reason=reason, operations=operations, masked=masked, bytes_out=out):
             why = clean(reason, 200) or "closed"
@@ -153,7 +155,7 @@ def describe(body: Body) -> Row:
             )
         case Asked(text=text):
             return tuple(spot(clean(text, 500), "sql"))
-        case Held() | Decided() | Voted() | GrantGiven():
+        case Held() | Decided():
             return _verdicts(body)
         case Finished(tag=tag, ok=ok, rows=rows, masked=masked):
             words = f" · {many(rows, 'row')}" if rows else ""
@@ -183,20 +185,14 @@ def describe(body: Body) -> Row:
             return ((clean(repr(body), 300), "faint"),)
 
 
-def _verdicts(body: Held | Decided | Voted | GrantGiven) -> Row:
+def _verdicts(body: Held | Decided) -> Row:
     match body:
-        case Held(approval=number, rule=rule, by=by, quorum=quorum, risk=risk):
+        case Held(approval=number, rule=rule, by=by, quorum=quorum, risk=risk, access=access):
             return (
                 (f"held #{number}", "held"),
+                (" · asks for access" if access else "", "held"),
                 (f" by rule {clean(rule, 60)}", "text"),
                 (f" · needs {quorum} of {clean(', '.join(by), 120)} · risk {clean(risk, 12)}", "faint"),
-            )
-        case Voted(approval=number, name=name, approve=approve, scope=scope):
-            what = f" approves #{number}, {SCOPES.get(scope, clean(scope, 20))}" if approve else f" denies #{number}"
-            return (*spot(clean(name, 80), "strong"), (what, "ok" if approve else "bad"))
-        case GrantGiven(approval=number, scope=scope, rule=rule):
-            return (
-                (f"#{number} leaves a grant for {SCOPES.get(scope, clean(scope, 20))} under {clean(rule, 60)}", "text"),
             )
         case Decided(effect="allow", why="approved", approval=number):
             return ((f"#{number} approved", "ok"), (", goes on", "text"))
@@ -209,7 +205,7 @@ def _verdicts(body: Held | Decided | Voted | GrantGiven) -> Row:
         case Decided(why=why, approval=number, by=by):
             head = f"#{number} " if number else ""
             words = {
-                "denied": f"denied by {approver(by)}" if by else "denied",
+                "denied": f"denied by {subject(by)}" if by else "denied",
                 "expired": "denied itself: nobody approved in time",
                 "withdrawn": "withdrawn by the client",
                 "killed": "ended: the session was killed",
@@ -217,7 +213,3 @@ def _verdicts(body: Held | Decided | Voted | GrantGiven) -> Row:
                 "unrecorded": "refused: it cannot be recorded",
             }
             return ((head + words.get(why, f"refused ({clean(why, 20)})"), "bad"),)
-
-
-SCOPES = {"once": "once", "fingerprint": "this statement", "rule": "this rule"}
-"""Scopes as people say them."""

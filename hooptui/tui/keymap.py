@@ -11,7 +11,7 @@ from typing import Final
 
 from textual.binding import Binding
 
-PLACES: Final = ("live", "held", "output", "recordings", "player", "audit")
+PLACES: Final = ("live", "held", "output", "recordings", "player", "audit", "access")
 """The lists and panes that can have the focus."""
 
 VIEWS: Final = ("live", "held", "output", "replay", "audit")
@@ -48,6 +48,7 @@ def _at(*places: str) -> frozenset[str]:
 
 
 _SUBJECT: Final = _at("live", "held", "output")
+_PERSON: Final = _at("live", "held", "output", "access")
 
 KEYS: Final[tuple[Key, ...]] = (
     Key(
@@ -55,8 +56,8 @@ KEYS: Final[tuple[Key, ...]] = (
         ("enter",),
         "enter",
         "Open",
-        "open what the cursor is on: output, review, player, record",
-        _at("live", "held", "recordings", "audit"),
+        "open what the cursor is on: output, review, player, record, card",
+        _at("live", "held", "recordings", "audit", "access"),
         1,
     ),
     Key(
@@ -106,6 +107,55 @@ KEYS: Final[tuple[Key, ...]] = (
     Key(
         "follow", ("F",), "F", "Follow", "follow the end of the output, or stop following", _SUBJECT, 5, group="output"
     ),
+    Key("claim", ("c",), "c", "Claim", "say that you look into the held operation", _SUBJECT, 14, "claim", "held"),
+    Key(
+        "break-glass",
+        ("exclamation_mark",),
+        "!",
+        "Break glass",
+        "let it go alone, in an emergency, with everybody told",
+        _SUBJECT,
+        0,
+        "break-glass",
+        "held",
+    ),
+    Key("who", ("i",), "i", "Who", "who it is, for whom, by which lease, until when", _PERSON, 13, group="access"),
+    Key(
+        "access",
+        ("l",),
+        "l",
+        "Access",
+        "the leases, grants and blocks in force",
+        EVERYWHERE,
+        9,
+        group="access",
+    ),
+    Key(
+        "revoke",
+        ("R",),
+        "R",
+        "Revoke",
+        "take back the lease or grant, and end what it opened",
+        _at("access"),
+        2,
+        "revoke",
+        "access",
+    ),
+    Key(
+        "block",
+        ("B",),
+        "B",
+        "Block",
+        "lock the identity out: kill its sessions, void its leases and grants",
+        _PERSON,
+        4,
+        "block",
+        "access",
+    ),
+    Key(
+        "unblock", ("U",), "U", "Unblock", "let a blocked identity log in again", _at("access"), 5, "unblock", "access"
+    ),
+    Key("login", ("O",), "O", "Operator", "who decides at this desk: log in, log out", EVERYWHERE, 12, "login"),
     Key("wrap", ("w",), "w", "Wrap", "wrap long lines, or cut them", _at("output", "player"), 15, group="output"),
     Key("times", ("t",), "t", "Times", "show times, or hide them", _at("output", "player"), 16, group="output"),
     Key("play", ("space",), "space", "Play", "play or pause", _at("player"), 1, group="replay"),
@@ -177,16 +227,17 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("page-down", ("pagedown",), "pgdn", "Page", "a page down"),
     Key("page-up", ("pageup",), "pgup", "Page", "a page up"),
     Key("back", ("escape", "q"), "esc", "Back", "back: out of the filter, the zoom, the player, the view (also q)"),
-    Key("sort", ("o",), "o", "Sort", "sort by the next column", _at("live", "held", "recordings"), 18),
+    Key("sort", ("o",), "o", "Sort", "sort by the next column", _at("live", "held", "recordings", "access"), 18),
     Key("copy", ("y",), "y", "Copy", "copy the line or the statement to the clipboard", EVERYWHERE, 19),
     Key("export", ("E",), "E", "Export", "export the session's recording to a file", EVERYWHERE, 20, "export"),
     Key("quit", ("ctrl+q",), "ctrl+q", "Quit", "leave: stay, drain or cut", EVERYWHERE, 21),
     Key("reload", (), "", "Reload policy", "read the policy files again", command="reload"),
+    Key("logout", (), "", "Log out", "nobody decides at this desk any more", command="logout"),
     Key("drain", (), "", "Drain", "take no new session and wait for those that are open", command="drain"),
 )
 
-LOOKING: Final = frozenset({"export"})
-"""Commands that a read-only desk may run: they change nothing."""
+LOOKING: Final = frozenset({"export", "login", "logout"})
+"""Commands that need no operator: they change nothing, or come before there is one."""
 
 
 def key_of(verb: str) -> Key:
@@ -236,6 +287,7 @@ GROUPS: Final = (
     ("output", "Output"),
     ("replay", "Replay"),
     ("audit", "Audit"),
+    ("access", "Access"),
 )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from hooptui.core.desk import Desk, JournalLine
 from hooptui.core.events import Alert, Decided, Voted
 from hooptui.core.events import SessionOpened as Opened
-from hooptui.tui.journal_words import approver
+from hooptui.tui.people import spoken, subject
 from hooptui.tui.text import clean
 
 KEPT: Final = 5000
@@ -23,7 +24,14 @@ class Tail:
         self.lines: list[JournalLine] = []
         self.who: dict[str, str] = {}
         """Session to display name, as far as it was seen opening."""
+        self.glass: dict[int, tuple[float, str]] = {}
+        """Broken glass by the number of the approval: when (Unix seconds), and words."""
         self._records = -1
+
+    @property
+    def read(self) -> bool:
+        """Whether the journal's end was read at all."""
+        return self._records >= 0
 
     async def newest(self, desk: Desk, records: int) -> bool:
         """Read what was written since; False when `records` says that nothing was."""
@@ -54,10 +62,15 @@ class Tail:
 
     def _learn(self, lines: list[JournalLine]) -> None:
         for line in lines:
-            if isinstance(line.event.body, Opened):
-                self.who[line.event.session] = clean(line.event.body.name, 80)
+            body = line.event.body
+            if isinstance(body, Opened):
+                self.who[line.event.session] = clean(body.name, 80)
+            elif isinstance(body, Voted) and body.break_glass:
+                self.glass[body.approval] = (line.event.at, _glass(body, self.who.get(line.event.session, "")))
         while len(self.who) > KEPT:
             del self.who[next(iter(self.who))]
+        while len(self.glass) > PAGE:
+            del self.glass[min(self.glass)]
 
     def alerts(self, now: float) -> tuple[str, ...]:
         """The alerts that are fresh, newest last, each said once."""
@@ -68,16 +81,23 @@ class Tail:
                 said.setdefault(f"{clean(body.code, 40)}: {clean(body.text, 200)}", None)
         return tuple(said)[-3:]
 
+    def broken_glass(self, numbers: Iterable[int], now: float) -> tuple[str, ...]:
+        """Words for the banner: what was let go alone, in an emergency, just now or by one of the grants of `numbers`."""
+        held = frozenset(numbers)
+        return tuple(words for number, (at, words) in self.glass.items() if number in held or now - at < ALERT_LASTS)[
+            -3:
+        ]
+
     def settled(self, number: int) -> str:
         """How approval `number` ended, in words; empty when the lines do not tell."""
         for line in reversed(self.lines):
             body = line.event.body
             if not isinstance(body, Decided) or body.approval != number:
                 continue
-            by = f" by {self._voter(number) or approver(body.by)}" if body.by else ""
+            by = f" by {self._voter(number) or subject(body.by)}" if body.by else ""
             match body.why:
                 case "approved":
-                    return f"approved{by}"
+                    return f"{'let go by broken glass' if number in self.glass else 'approved'}{by}"
                 case "denied":
                     return f"denied{by}"
                 case "expired":
@@ -96,3 +116,9 @@ class Tail:
             if isinstance(body, Voted) and body.approval == number:
                 return clean(body.name, 80)
         return ""
+
+
+def _glass(body: Voted, who: str) -> str:
+    lasts = f" for {spoken(body.lasts)}" if body.lasts else ""
+    whose = f" of {who}" if who and who != body.name else ""
+    return f"GLASS BROKEN: {clean(body.name, 60)} let #{body.approval}{whose} go alone{lasts}: {clean(body.reason, 200) or 'no reason given'}"

@@ -53,6 +53,7 @@ STYLES: Final[dict[str, Style]] = {
     "rule": Style(color=GHOST),
     "bar": Style(color=BLUE),
     "alarm": Style(color=WHITE, bgcolor=ALARM, bold=True),
+    "big": Style(color=WHITE, bgcolor=CURSOR, bold=True),
     "flash": Style(color=INK),
     "tab": Style(color=FAINT),
     "tab-on": Style(color=GROUND, bgcolor=BLUE, bold=True),

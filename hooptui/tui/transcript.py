@@ -18,7 +18,7 @@ from hooptui.core.events import (
     Event,
     Finished,
     Frozen,
-    GrantGiven,
+    GrantEnded,
     Header,
     Held,
     KillAsked,
@@ -26,11 +26,11 @@ from hooptui.core.events import (
     Omitted,
     Output,
     Rows,
-    SessionClosed,
     SessionOpened,
     Voted,
 )
-from hooptui.tui.journal_words import approver, describe, mark_of
+from hooptui.tui.journal_words import describe, mark_of
+from hooptui.tui.people import subject
 from hooptui.tui.text import Row, Span, clean, clean_lines, count, fit, size, spot, width
 
 ROWS_SHOWN: Final = 200
@@ -128,18 +128,6 @@ def render(event: Event, memo: Memo) -> tuple[tuple[Line, ...], Memo]:
             return _output(event, body), memo
         case Decided(effect="allow", why="policy"):
             return (), memo
-        case (
-            Held()
-            | Decided()
-            | Voted()
-            | GrantGiven()
-            | Frozen()
-            | KillAsked()
-            | KillDone()
-            | SessionOpened()
-            | SessionClosed()
-        ):
-            return _said(event), memo
         case _:
             return _said(event), memo
 
@@ -184,6 +172,7 @@ def risky(event: Event) -> bool:
         case (
             Held()
             | Voted()
+            | GrantEnded()
             | KillAsked()
             | KillDone()
             | Frozen(on=True)
@@ -316,7 +305,7 @@ def _output(event: Event, body: Output) -> tuple[Line, ...]:
 def _said(event: Event) -> tuple[Line, ...]:
     """What happened, in the words that Audit has for it, with a second line where a person gave a reason."""
     mark, mark_style = mark_of(event.body)
-    lines = [Line(describe(event.body), mark, mark_style, event.at)]
+    lines = [Line(describe(event.body, event.at), mark, mark_style, event.at)]
     match event.body:
         case Voted(reason=reason) if reason.strip():
             lines.append(Line((("“", "faint"), *spot(clean(reason, 500), "text"), ("”", "faint"))))
@@ -329,7 +318,7 @@ def _said(event: Event) -> tuple[Line, ...]:
             words += [f"with {clean(application, 60)}"] if application else []
             lines.append(Line(((" · ".join(words), "faint"),)))
         case Decided(by=by, why="approved") if by:
-            lines.append(Line(((f"last vote by {approver(by)}", "faint"),)))
+            lines.append(Line(((f"last vote by {subject(by)}", "faint"),)))
         case _:
             pass
     return tuple(lines)

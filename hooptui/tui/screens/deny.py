@@ -9,6 +9,7 @@ from textual.widgets import Button, Input
 from hooptui.core.desk import Command, HeldView, Outcome
 from hooptui.tui.screens.modal import Modal, button, field
 from hooptui.tui.text import clean, span_of, spot
+from hooptui.tui.widgets.held import operation
 from hooptui.tui.widgets.lines import Bar
 
 
@@ -45,7 +46,7 @@ class DenyScreen(Modal):
                 (f"{clean(hold.who, 40)} → {clean(hold.target, 40)} ({clean(hold.via, 8)})", "strong"),
                 (f"   denies itself in {left}", "faint"),
             ),
-            (("  ", ""), *spot(clean(hold.text, 300), "sql")),
+            (("  ", ""), *spot(clean(operation(hold)[0], 300), "held" if hold.access else "sql")),
         )
         self.judge()
 

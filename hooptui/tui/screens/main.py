@@ -18,8 +18,10 @@ from hooptui.core.desk import SessionView
 from hooptui.core.filter import Filter, FilterError, parse
 from hooptui.tui.feed import Feed
 from hooptui.tui.keymap import VIEWS, bindings, footer
+from hooptui.tui.people import READ_ONLY
 from hooptui.tui.screens.verbs import Verbs
 from hooptui.tui.text import clean
+from hooptui.tui.widgets.access_pane import AccessPane
 from hooptui.tui.widgets.audit_pane import AuditPane
 from hooptui.tui.widgets.footer import footer_row, tab_row
 from hooptui.tui.widgets.lines import Bar, Lines
@@ -59,6 +61,7 @@ class MainScreen(Screen[None]):
         self.flash_bar, self.footer = Bar(id="flash"), Bar(id="footer")
         self.live, self.held, self.output = LivePane(), HeldPane(), OutputPane(zone)
         self.recordings, self.player, self.audit = RecordingsPane(zone), PlayerPane(zone), AuditPane(zone)
+        self.access = AccessPane()
         self.filter_label, self.filter_words = Bar(), Bar(id="filter-words")
         self.filter_label.put(((" / Filter ", "key"),))
         self.filter_input = Input(id="filter-input", max_length=500, select_on_focus=False)
@@ -74,6 +77,7 @@ class MainScreen(Screen[None]):
             yield self.recordings
             yield self.player
             yield self.audit
+            yield self.access
         with Horizontal(id="filterbar"):
             yield self.filter_label
             yield self.filter_input
@@ -85,7 +89,7 @@ class MainScreen(Screen[None]):
         self.recordings.show((), 0.0)
         self.player.draw()
         self.audit.draw()
-        self.output.show(None)
+        self.output.draw()
         self.filter_input.can_focus = False
         self.restyle()
         self.show()
@@ -98,9 +102,11 @@ class MainScreen(Screen[None]):
         """Bring everything in line with the last snapshot."""
         snapshot = self.hooptui.snapshot
         if snapshot is not None:
-            self.live.show(snapshot)
+            glass = frozenset(self.hooptui.tail.glass)
+            self.live.show(snapshot, glass)
             self.held.show(snapshot)
-            self.output.show(self.session_of(self.output.session))
+            self.access.show(snapshot, glass)
+            self.show_output_frame()
             if not self.output.session and self.live.session is not None:
                 self.verbs.show_output(self.live.session.id)
         if self.hooptui.clock.monotonic() >= self._flash_until:
@@ -109,6 +115,11 @@ class MainScreen(Screen[None]):
         self.show_footer()
         self.verbs.pull()
 
+    def show_output_frame(self) -> None:
+        """Title and foot of Output: whose it is, and how long they have."""
+        snapshot = self.hooptui.snapshot
+        self.output.show(self.session_of(self.output.session), snapshot.health.now if snapshot is not None else 0.0)
+
     def show_health(self) -> None:
         """Line 1, the banner and the tab line."""
         app = self.hooptui
@@ -116,9 +127,14 @@ class MainScreen(Screen[None]):
         health = snapshot.health if snapshot is not None else None
         silent = app.silent if app.silent >= 2 else 0.0
         self.line1.put(
-            status_row(health, self.size.width, app.zone, demo=app.demo, readonly=app.desk.readonly, silent=silent)
+            status_row(
+                health, self.size.width, app.zone, demo=app.demo, readonly=app.why_not == READ_ONLY, silent=silent
+            )
         )
-        alerts = app.tail.alerts(health.now) if health is not None else ()
+        alerts: tuple[str, ...] = ()
+        if snapshot is not None:
+            now, grants = snapshot.health.now, (one.approval for one in snapshot.grants)
+            alerts = (*app.tail.broken_glass(grants, now), *app.tail.alerts(now))
         said = alarms(snapshot, app.closed, silent, alerts)
         most = max(1, self.size.height // 6)
         shown = said[:most] if len(said) <= most else [*said[: most - 1], f"{len(said) - most + 1} more: see 5 Audit"]
@@ -127,7 +143,7 @@ class MainScreen(Screen[None]):
             self.banner.styles.height = len(shown)
             self.banner.put(*(((f" ✗ {line}", "alarm"),) for line in shown))
         if health is not None:
-            row, zones = tab_row(self.view, health.live, health.held)
+            row, zones = tab_row(self.view, health.live, health.held, self.size.width)
             self.tabs.put(row, zones=zones)
 
     def show_tail(self) -> None:
@@ -166,7 +182,8 @@ class MainScreen(Screen[None]):
     @property
     def panes(self) -> dict[str, Pane]:
         return {
-            pane.place: pane for pane in (self.live, self.held, self.output, self.recordings, self.player, self.audit)
+            pane.place: pane
+            for pane in (self.live, self.held, self.output, self.recordings, self.player, self.audit, self.access)
         }
 
     @property
@@ -185,7 +202,7 @@ class MainScreen(Screen[None]):
 
     def restyle(self) -> None:
         """Classes for the stylesheet from where things stand."""
-        for name in VIEWS:
+        for name in (*VIEWS, "access"):
             self.set_class(name == self.view, f"-view-{name}")
         self.set_class(self.zoomed or self.narrow, "-one")
         self.set_class(self.view == "replay" and self.on_stage, "-stage")

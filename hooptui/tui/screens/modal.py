@@ -170,11 +170,11 @@ class Choice(Widget, can_focus=True):
     class Changed(Message):
         """Another word was chosen."""
 
-    def __init__(self, options: list[tuple[str, str]], *, id: str) -> None:  # noqa: A002 - Textual's own name
-        """`options` are value and words; the first is chosen."""
+    def __init__(self, options: list[tuple[str, str]], *, id: str, at: int = 0) -> None:  # noqa: A002 - Textual's own name
+        """`options` are value and words; number `at` is chosen."""
         super().__init__(id=id)
         self.options = options
-        self.at = 0
+        self.at = at
 
     @property
     def value(self) -> str:

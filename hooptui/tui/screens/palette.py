@@ -14,8 +14,23 @@ from hooptui.tui.screens.modal import Modal, label
 from hooptui.tui.text import Row, fit
 from hooptui.tui.widgets.lines import Lines
 
-WITH_ARGUMENT = ("approve", "deny", "kill", "freeze", "replay", "export", "view")
-"""Verbs that may be told their subject: a number or a session, or the beginning of one."""
+WITH_ARGUMENT = frozenset(
+    {
+        "approve",
+        "deny",
+        "claim",
+        "break-glass",
+        "kill",
+        "freeze",
+        "block",
+        "unblock",
+        "revoke",
+        "replay",
+        "export",
+        "view",
+    }
+)
+"""Verbs that may be told their subject: a number, a session or a lease or the beginning of one, an identity."""
 
 _HIDDEN = frozenset({"palette", "down", "up", "top", "end", "page-down", "page-up", "back"})
 

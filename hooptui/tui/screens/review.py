@@ -9,14 +9,16 @@ from __future__ import annotations
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.widget import Widget
 from textual.widgets import Button, Input
 
 from hooptui.core.desk import Command, HeldView, Outcome, Review
-from hooptui.tui.journal_words import SCOPES
+from hooptui.tui.journal_people import SCOPES
+from hooptui.tui.people import left_words, requester, spoken, who_words
 from hooptui.tui.screens.modal import Choice, Modal, Prose, button, field, label
 from hooptui.tui.text import Row, clean, clean_lines, crop, hang, span_of, spot, wrap_row
 from hooptui.tui.transcript import sql
-from hooptui.tui.widgets.held import facts_text, needs_text
+from hooptui.tui.widgets.held import claim_text, facts_text, needs_text
 from hooptui.tui.widgets.lines import Bar
 
 HISTORY = 3
@@ -26,8 +28,8 @@ HISTORY = 3
 class ReviewScreen(Modal):
     """See the module."""
 
-    def __init__(self, hold: HeldView) -> None:
-        super().__init__(f"Review #{hold.number}")
+    def __init__(self, hold: HeldView, *, title: str = "") -> None:
+        super().__init__(title or f"Review #{hold.number}")
         self.hold = hold
         self.review: Review | None = None
         self.dead = ""
@@ -36,13 +38,25 @@ class ReviewScreen(Modal):
         self.head = Bar(id="review-head")
         self.statement = Prose(6, id="review-statement")
         self.facts = Bar(id="review-facts", classes="auto")
-        self.scopes = [(one, _scope_words(one, hold)) for one in hold.scopes] or [("once", SCOPES["once"])]
+
+    def choice(self) -> Widget:
+        """How far the approval reaches."""
+        scopes = [(one, _scope_words(one, self.hold)) for one in self.hold.scopes] or [("once", SCOPES["once"])]
+        return Horizontal(label("Scope  "), Choice(scopes, id="scope"), classes="row")
+
+    def given(self) -> dict[str, str]:
+        """What was chosen, as arguments of the command."""
+        return {"scope": self.query_one("#scope", Choice).value}
+
+    def lets(self) -> str:
+        """What the last approval that it needs does."""
+        return "lets it go on in flight"
 
     def inside(self) -> ComposeResult:
         yield self.head
         yield self.statement
         yield self.facts
-        yield Horizontal(label("Scope  "), Choice(self.scopes, id="scope"), classes="row")
+        yield self.choice()
         yield field(
             "Reason ",
             "reason",
@@ -96,46 +110,74 @@ class ReviewScreen(Modal):
             )
         used = len(who) + sum(len(text) for text, _ in timing)
         self.head.put(((who, "strong"), (" " * max(1, cells - used), ""), *timing))
+        self.statement.put(self.statement_rows(cells))
+        rows = self.facts_rows(cells)
+        self.facts.styles.height = len(rows)
+        self.facts.put(*rows)
+        self.judge()
+
+    def statement_rows(self, cells: int) -> list[Row]:
+        """What will run."""
         lines: list[Row] = []
-        for text in clean_lines(hold.text):
+        for text in clean_lines(self.hold.text):
             lines.extend((("  ", ""), *row) for row in wrap_row(tuple(sql(text)), cells - 3))
-        for number, value in enumerate(hold.parameters[:50], 1):
+        for number, value in enumerate(self.hold.parameters[:20], 1):
             lines.append(
                 (
                     (f"  ${number} = ", "faint"),
                     *([("NULL", "faint")] if value is None else spot(clean(value, 200), "value")),
                 )
             )
-        self.statement.put(lines)
-        rows = self._facts(cells)
-        self.facts.styles.height = len(rows)
-        self.facts.put(*rows)
-        self.judge()
+        return lines
 
-    def _facts(self, cells: int) -> list[Row]:
+    def facts_rows(self, cells: int) -> list[Row]:
+        """What is known of it."""
         hold, review = self.hold, self.review
-        risk = clean(hold.risk, 12)
+        rows = self.rule_rows(cells)
+        facts = facts_text(hold)
+        if facts:
+            rows += hang(("facts   ", "faint"), ((facts, "text"),), cells, 3)
+        rows += hang(("needs   ", "faint"), ((needs_text(hold).removeprefix("needs "), "text"),), cells, 2)
+        rows += self.claim_rows(cells)
+        if review is None:
+            words = "asking the target …" if not self.dead else "not known"
+            return [crop(row, cells) for row in (*rows, (("rows    ", "faint"), (words, "warn")))]
+        rows += hang(("rows    ", "faint"), ((clean(review.estimate, 300) or "no estimate", "warn"),), cells, 2)
+        rows += self.who_rows(cells)
+        for index, text in enumerate(review.history[-HISTORY:]):
+            rows.append((("before  " if index == 0 else "        ", "faint"), *spot(clean(text, 200), "faint")))
+        return [crop(row, cells) for row in rows]
+
+    def rule_rows(self, cells: int) -> list[Row]:
+        hold, risk = self.hold, clean(self.hold.risk, 12)
         words: Row = (
             (clean(hold.rule, 40), "strong"),
             (f" “{clean(hold.rule_words, 200)}”", "text"),
             ("   risk ", "faint"),
         )
-        rows = hang(("rule    ", "faint"), (*words, (risk, "bad" if risk == "high" else "text")), cells, 2)
-        facts = facts_text(hold)
-        if facts:
-            rows += hang(("facts   ", "faint"), ((facts, "text"),), cells, 3)
-        rows += hang(("needs   ", "faint"), ((needs_text(hold).removeprefix("needs "), "text"),), cells, 2)
-        if review is None:
-            rows.append((("rows    ", "faint"), ("asking the target …" if not self.dead else "not known", "warn")))
-            return [crop(row, cells) for row in rows]
-        rows += hang(("rows    ", "faint"), ((clean(review.estimate, 300) or "no estimate", "warn"),), cells, 2)
-        groups = clean(", ".join(review.groups), 80) or "no group"
-        since = span_of(hold.opened_at - review.opened_at)
-        asker = f"{groups} · from {clean(review.peer, 50)} · {clean(review.application, 40) or 'no application name'} · {since} into the session"
-        rows += hang(("who     ", "faint"), ((asker, "text"),), cells, 2)
-        for index, text in enumerate(review.history[-HISTORY:]):
-            rows.append((("before  " if index == 0 else "        ", "faint"), *spot(clean(text, 200), "faint")))
-        return [crop(row, cells) for row in rows]
+        return hang(("rule    ", "faint"), (*words, (risk, "bad" if risk == "high" else "text")), cells, 2)
+
+    def claim_rows(self, cells: int) -> list[Row]:
+        """Who looks into it already."""
+        snapshot = self.hooptui.snapshot
+        words = claim_text(self.hold, snapshot.health.now if snapshot is not None else self.hold.opened_at)
+        return hang(("on it   ", "faint"), ((words, "held"),), cells, 2) if words else []
+
+    def who_rows(self, cells: int) -> list[Row]:
+        """Whose it is: kind, issuer, owner, groups, time left, address, program."""
+        hold, review, snapshot = self.hold, self.review, self.hooptui.snapshot
+        session = requester(hold, snapshot)
+        words = [who_words(hold.who, hold.kind, session.identity if session is not None else "", hold.owner)]
+        if session is not None and snapshot is not None:
+            words.append(f"{left_words(session, snapshot.health.now)}")
+        if review is not None:
+            words += [
+                clean(", ".join(review.groups), 80) or "no group",
+                f"from {clean(review.peer, 50)}",
+                clean(review.application, 40) or "no application name",
+                f"{span_of(hold.opened_at - review.opened_at)} into the session",
+            ]
+        return hang(("who     ", "faint"), ((" · ".join(words), "text"),), cells, 3)
 
     # --- whether it may be approved
 
@@ -157,6 +199,8 @@ class ReviewScreen(Modal):
             return f"#{self.hold.number} denied itself: its time is over"
         if self.sent:
             return "sent …"
+        if self.hooptui.why_not:
+            return f"you may not approve: {self.hooptui.why_not}"
         if self.review is None:
             return "looking up what is known of it …"
         if self.review.may_vote:
@@ -179,7 +223,7 @@ class ReviewScreen(Modal):
             else "Approve "
         )
         ready = (
-            f"{given}lets it go on in flight"
+            f"{given}{self.lets()}"
             if self.hold.approvals + 1 >= self.hold.quorum
             else f"{given}counts, more are needed"
         )
@@ -209,6 +253,14 @@ class ReviewScreen(Modal):
         elif event.key == "a":
             event.stop()
             self._go_on()
+        elif event.key == "c":
+            event.stop()
+            self._claim()
+
+    def _claim(self) -> None:
+        """Say that one looks into it; the window stays open, for that is what it is for."""
+        if not self.dead and not self.sent:
+            self.hooptui.command(Command("claim", {"number": str(self.hold.number)}))
 
     def _go_on(self) -> None:
         """To whatever approving still lacks, then to the button itself, which only Enter or a click presses."""
@@ -233,10 +285,8 @@ class ReviewScreen(Modal):
         if self.why_not():
             self.judge()
             return
-        scope = self.query_one("#scope", Choice).value
-        self._send(
-            Command("approve", {"number": str(self.hold.number), "reason": self._value("reason"), "scope": scope})
-        )
+        arguments = {"number": str(self.hold.number), "reason": self._value("reason"), **self.given()}
+        self._send(Command("approve", {name: value for name, value in arguments.items() if value or name == "reason"}))
 
     def _deny(self) -> None:
         if self.dead or self.sent:
@@ -266,5 +316,4 @@ class ReviewScreen(Modal):
 def _scope_words(scope: str, hold: HeldView) -> str:
     if scope == "once":
         return SCOPES["once"]
-    minutes = max(1, round(hold.scope_lasts / 60))
-    return f"{SCOPES.get(scope, clean(scope, 20))} for {minutes} min"
+    return f"{SCOPES.get(scope, clean(scope, 20))} for {spoken(hold.scope_lasts)}"

@@ -1,25 +1,26 @@
-"""What each verb of the keymap does on the main screen. Looks go straight to a pane, changes go through a window or the desk."""
+"""What each verb of the keymap does on the main screen, as far as it only looks; what changes the world is in `changes`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hooptui.core.desk import Command, HeldView, SessionView
+from hooptui.core.desk import Snapshot
 from hooptui.core.events import Event
 from hooptui.core.filter import Filter
 from hooptui.tui.feed import SLICE, Feed
 from hooptui.tui.keymap import VIEWS, changes, key_of
-from hooptui.tui.screens.deny import DenyScreen
+from hooptui.tui.people import READ_ONLY
+from hooptui.tui.screens.card import CardScreen, session_rows
+from hooptui.tui.screens.changes import Changes
 from hooptui.tui.screens.help import HelpScreen
-from hooptui.tui.screens.kill import KillScreen
 from hooptui.tui.screens.palette import PaletteScreen
 from hooptui.tui.screens.quit import QuitScreen
 from hooptui.tui.screens.record import RecordScreen
-from hooptui.tui.screens.review import ReviewScreen
-from hooptui.tui.text import clean, plain
+from hooptui.tui.text import Row, clean, plain
+from hooptui.tui.widgets.access import detail, handle, what
 from hooptui.tui.widgets.audit import record_rows
-from hooptui.tui.widgets.panes import HeldPane, LivePane
-from hooptui.tui.widgets.replay_panes import MOST, RecordingsPane
+from hooptui.tui.widgets.panes import ListPane, session_words
+from hooptui.tui.widgets.replay_panes import MOST
 
 if TYPE_CHECKING:
     from hooptui.tui.screens.main import MainScreen
@@ -32,6 +33,7 @@ class Verbs:
 
     def __init__(self, screen: MainScreen) -> None:
         self.screen = screen
+        self.changes = Changes(screen)
 
     def do(self, verb: str, key: str = "", arg: str = "") -> None:
         """Run a verb of the keymap; `arg` is what the palette was told beyond it."""
@@ -44,12 +46,14 @@ class Verbs:
         if screen.pane.place not in row.where and not arg:
             app.flash(f"{row.shown or row.word}: {row.help}; not here", "faint")
             return
-        if changes(row) and app.readonly:
-            app.flash(f"read-only: {row.shown or row.word} ({row.word.lower()}) does nothing here", "warn")
+        if changes(row) and app.why_not:
+            gap = ": " if app.why_not == READ_ONLY else "; "
+            app.flash(f"{app.why_not}{gap}{row.shown or row.word} ({row.word.lower()}) does nothing here", "warn")
+            return
+        if row.command:
+            self.changes.do(verb, arg)
             return
         match verb:
-            case "approve" | "deny" | "kill" | "freeze" | "reload" | "drain" | "export":
-                self._change(verb, arg)
             case "play" | "step" | "operation-before" | "operation-after" | "risky-after" | "risky-before":
                 self._play(verb)
             case "seconds-back" | "seconds-on" | "slower" | "faster":
@@ -74,6 +78,10 @@ class Verbs:
                     screen.go(VIEWS[int(number) - 1])
             case "pane" | "pane-before":
                 self._next_pane(1 if verb == "pane" else -1)
+            case "access":
+                screen.go("access")
+            case "who":
+                self._who()
             case "open":
                 self._open()
             case "back":
@@ -110,7 +118,9 @@ class Verbs:
                     screen.output.transcript.set_follow(True)
                     screen.go("output")
             case "held":
-                self._change("approve", "")
+                self.changes.do("approve")
+            case "access":
+                self._who()
             case "recordings":
                 self._replay("")
             case "audit":
@@ -135,17 +145,56 @@ class Verbs:
         else:
             screen.hooptui.flash("nothing to go back from; ctrl+q leaves", "faint")
 
+    def _who(self) -> None:
+        """The card of whoever is under the cursor."""
+        screen, app = self.screen, self.screen.hooptui
+        if screen.pane.place == "access":
+            self._holding_card()
+            return
+        session = self.changes.session("")
+        if session is None:
+            app.flash("no open session here to tell of", "faint")
+            return
+        number = session.id
+
+        def rows(snapshot: Snapshot, cells: int) -> list[Row]:
+            one = next((row for row in snapshot.sessions if row.id == number), None)
+            if one is None:
+                return []
+            hold = next((row for row in snapshot.held if row.session == number), None)
+            return session_rows(one, hold, snapshot, cells, app.zone, one.grant in app.tail.glass)
+
+        app.push_screen(CardScreen(f"Session {clean(number, 12)}", rows))
+
+    def _holding_card(self) -> None:
+        """The card of a lease, a grant or a block."""
+        screen, lister = self.screen, self.screen.access.list
+        holding = screen.access.holding
+        if holding is None:
+            screen.hooptui.flash("nothing here to tell of", "faint")
+            return
+        key = lister.key(holding)
+
+        def rows(_: Snapshot, cells: int) -> list[Row]:
+            one = next((row for row in lister.items if lister.key(row) == key), None)
+            return detail(lister, one, cells) if one is not None else []
+
+        screen.app.push_screen(CardScreen(f"{what(holding).capitalize()} {clean(handle(holding), 40)}", rows))
+
     def _next_pane(self, step: int) -> None:
         screen = self.screen
         if screen.view == "replay" and screen.player.player is not None:
             screen.go("replay", stage=not screen.on_stage)
+            return
+        if screen.view not in VIEWS:
+            screen.go(VIEWS[0] if step > 0 else VIEWS[-1])
             return
         ring = VIEWS if screen.narrow or screen.zoomed or screen.view not in PANES else PANES
         screen.go(ring[(ring.index(screen.view) + step) % len(ring)])
 
     def _sort(self) -> None:
         pane = self.screen.pane
-        if isinstance(pane, LivePane | HeldPane | RecordingsPane):
+        if isinstance(pane, ListPane) and pane.list.sorts:
             by = pane.list.next_sort()
             pane.again()
             self.screen.hooptui.flash(f"sorted by {by}", "faint")
@@ -163,6 +212,8 @@ class Verbs:
                 text = screen.player.transcript.chosen
             case "recordings":
                 text = screen.recordings.list.chosen.session if screen.recordings.list.chosen else ""
+            case "access":
+                text = handle(screen.access.holding) if screen.access.holding else ""
             case _:
                 record = screen.audit.list.chosen
                 text = plain(screen.audit.list.row(screen.audit.list.at, 500)).strip("▌ ") if record else ""
@@ -185,7 +236,7 @@ class Verbs:
         else:
             transcript.times = not transcript.times
             transcript.lay_out()
-        screen.output.show(screen.session_of(screen.output.session))
+        screen.show_output_frame()
 
     # --- output
 
@@ -196,7 +247,7 @@ class Verbs:
             return
         old, screen.feed = screen.feed, Feed(screen.hooptui.desk, session)
         view = screen.session_of(session)
-        screen.output.open(session, f"{clean(view.who, 40)} → {clean(view.target, 40)}" if view else "")
+        screen.output.open(session, session_words(view) if view else "")
         if old is not None:
             screen.hooptui.background(f"close {old.session}", old.close)
         self.pull()
@@ -233,81 +284,6 @@ class Verbs:
 
         self.screen.hooptui.background(f"estimate {number}", work)
 
-    def _hold(self, arg: str) -> HeldView | None:
-        """The hold that is meant: by number, under the cursor, or of the session in question."""
-        screen = self.screen
-        snapshot = screen.hooptui.snapshot
-        waiting = snapshot.held if snapshot is not None else ()
-        if arg:
-            return next((one for one in waiting if str(one.number) == arg.removeprefix("#")), None)
-        if screen.pane.place == "held":
-            return screen.held.hold
-        session = self._session("")
-        return next((one for one in waiting if session is not None and one.session == session.id), None)
-
-    def _session(self, arg: str) -> SessionView | None:
-        screen = self.screen
-        if arg:
-            snapshot = screen.hooptui.snapshot
-            found = [one for one in snapshot.sessions if one.id.startswith(arg)] if snapshot is not None else []
-            return found[0] if len(found) == 1 else None
-        match screen.pane.place:
-            case "live":
-                return screen.live.session
-            case "held":
-                return screen.session_of(screen.held.hold.session) if screen.held.hold else None
-            case "output":
-                return screen.session_of(screen.output.session)
-            case _:
-                return None
-
-    # --- changing
-
-    def _change(self, verb: str, arg: str) -> None:
-        app = self.screen.hooptui
-        match verb:
-            case "approve" | "deny":
-                hold = self._hold(arg)
-                if hold is None:
-                    app.flash(f"nothing is held {'as ' + clean(arg, 20) if arg else 'here'}", "faint")
-                else:
-                    app.push_screen(ReviewScreen(hold) if verb == "approve" else DenyScreen(hold))
-            case "kill" | "freeze":
-                session = self._session(arg)
-                if session is None:
-                    app.flash("no open session here", "faint")
-                elif verb == "kill":
-                    app.push_screen(KillScreen(session))
-                else:
-                    app.command(Command("thaw" if session.state == "frozen" else "freeze", {"session": session.id}))
-            case "export":
-                number = arg or self._subject()
-                if number:
-                    app.command(Command("export", {"session": number}))
-                else:
-                    app.flash("no session here to export", "faint")
-            case "drain":
-                app.push_screen(QuitScreen())
-            case _:
-                app.command(Command("reload"))
-
-    def _subject(self) -> str:
-        """The session that the cursor is about, open or closed."""
-        screen = self.screen
-        match screen.pane.place:
-            case "live":
-                return screen.live.session.id if screen.live.session else ""
-            case "held":
-                return screen.held.hold.session if screen.held.hold else ""
-            case "output":
-                return screen.output.session
-            case "recordings":
-                return screen.recordings.list.chosen.session if screen.recordings.list.chosen else ""
-            case "player":
-                return screen.player.session
-            case _:
-                return screen.audit.record.event.session if screen.audit.record else ""
-
     # --- replay and audit
 
     def list_recordings(self) -> None:
@@ -321,7 +297,7 @@ class Verbs:
         screen.hooptui.background("recordings", work)
 
     def _replay(self, arg: str) -> None:
-        number = arg or self._subject()
+        number = arg or self.changes.subject()
         if not number:
             self.screen.hooptui.flash("no session here to replay", "faint")
             return

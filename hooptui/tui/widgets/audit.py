@@ -5,7 +5,28 @@ from __future__ import annotations
 from datetime import tzinfo
 
 from hooptui.core.desk import JournalLine, VerifyView
-from hooptui.core.events import Alert, Asked, Decided, Held, LoginFailed, SessionOpened, Voted
+from hooptui.core.events import (
+    Alert,
+    Asked,
+    Claimed,
+    CredentialRemoved,
+    Decided,
+    GrantEnded,
+    GrantGiven,
+    Held,
+    LoginFailed,
+    SessionOpened,
+    Voted,
+)
+from hooptui.core.events_people import (
+    CertificateIssued,
+    IdentityBlocked,
+    IdentityUnblocked,
+    LeaseEnded,
+    LeaseIssued,
+    OperatorLoggedIn,
+    OperatorLoggedOut,
+)
 from hooptui.core.filter import Fields
 from hooptui.tui.journal_words import VIA, describe, kind, mark_of
 from hooptui.tui.text import Row, Span, clean, count, crop, fit, plain
@@ -28,7 +49,7 @@ class AuditList(Rows[JournalLine]):
             Column("SESSION", lambda one: (clean(one.event.session, 12), "faint"), 7, 8),
             Column("WHO", lambda one: (self.who.get(one.event.session, ""), ""), 4, 12),
             Column("EVENT", _event, 10, 14),
-            Column("WHAT", lambda one: (plain(describe(one.event.body)), ""), 10, 400, flex=True),
+            Column("WHAT", lambda one: (plain(describe(one.event.body, one.event.at)), ""), 10, 400, flex=True),
         )
 
     def key(self, item: JournalLine) -> object:
@@ -54,7 +75,7 @@ def fields(one: JournalLine, who: dict[str, str]) -> Fields:
         "who": who.get(one.event.session, ""),
         "kind": kind(body),
         "state": kind(body),
-        "text": plain(describe(body)),
+        "text": plain(describe(body, one.event.at)),
     }
     match body:
         case SessionOpened():
@@ -70,8 +91,26 @@ def fields(one: JournalLine, who: dict[str, str]) -> Fields:
             known |= {"rule": rule, "risk": risk}
         case Decided(rules=rules):
             known["rule"] = rules
-        case Voted(name=name, by=by):
+        case Voted(name=name, by=by) | Claimed(name=name, by=by):
             known["who"] = (name, by)
+        case LeaseIssued():
+            known |= {"who": (body.name, f"{body.issuer}#{body.subject}"), "group": body.groups, "peer": body.peer}
+        case CertificateIssued(identity=identity, peer=peer):
+            known |= {"who": identity, "peer": peer}
+        case OperatorLoggedIn():
+            known |= {"who": (body.name, f"{body.issuer}#{body.subject}"), "group": body.groups}
+        case IdentityBlocked(identity=identity, by=by) | IdentityUnblocked(identity=identity, by=by):
+            known["who"] = (identity, by)
+        case LeaseEnded(by=by):
+            known["who"] = by
+        case OperatorLoggedOut(identity=identity):
+            known["who"] = identity
+        case GrantEnded(identity=identity, target=target, by=by):
+            known |= {"who": (identity, by), "target": target}
+        case GrantGiven(rule=rule):
+            known["rule"] = rule
+        case CredentialRemoved(target=target):
+            known["target"] = target
         case LoginFailed(peer=peer, target=target):
             known |= {"peer": peer, "target": target}
         case Alert(code=code):

@@ -4,47 +4,29 @@ from __future__ import annotations
 
 from datetime import tzinfo
 
-from textual.app import ComposeResult
+from textual.widget import Widget
 
 from hooptui.core.desk import JournalLine, VerifyView
-from hooptui.core.filter import Filter
 from hooptui.tui.tail import Tail
 from hooptui.tui.widgets.audit import AuditList, verdict
 from hooptui.tui.widgets.lines import Bar
-from hooptui.tui.widgets.panes import Pane, amount
+from hooptui.tui.widgets.panes import ListPane, tall
 
 
-class AuditPane(Pane):
+class AuditPane(ListPane[AuditList]):
     """View 5."""
 
     place = "audit"
 
     def __init__(self, zone: tzinfo | None) -> None:
-        super().__init__(id="audit")
-        self.head = Bar(id="audit-head", classes="head")
-        self.list = AuditList(zone)
+        super().__init__(AuditList(zone))
         self.panel = Bar(id="audit-verdict")
         self.result: VerifyView | None = None
         self.running = False
         self._tail: Tail | None = None
-        self.follow = True
 
-    def compose(self) -> ComposeResult:
-        yield self.head
-        yield self.list
-        yield self.panel
-
-    @property
-    def lines(self) -> AuditList:
-        return self.list
-
-    @property
-    def filter(self) -> Filter:
-        return self.list.filter
-
-    def set_filter(self, filter: Filter) -> None:  # noqa: A002 - it is one
-        self.list.filter = filter
-        self.again()
+    def below(self) -> tuple[Widget, ...]:
+        return (self.panel,)
 
     @property
     def record(self) -> JournalLine | None:
@@ -63,18 +45,10 @@ class AuditPane(Pane):
         self.list.fill(self._tail.lines)
         if last:
             self.list.go(len(self.list.items) - 1)
-        self.head.put(self.list.title_row() if self.list.items else ((" no record to show", "faint"),))
         self.draw()
 
     def draw(self) -> None:
         rows = verdict(self.result, self.running, self.size.width)
-        height = min(len(rows), max(1, self.size.height // 2))
-        if self.panel.styles.height is None or self.panel.styles.height.value != height:
-            self.panel.styles.height = height
+        tall(self.panel, min(len(rows), max(1, self.size.height // 2)))
         self.panel.put(*rows)
-        self.frame(
-            f"5 Audit  {amount(len(self.list.items), self.list.total)} newest", f"v verify · {self.filter_words()}"
-        )
-
-    def on_resize(self) -> None:
-        self.again()
+        self.titled("5 Audit", "record", "no record to show", f"newest · v verify · {self.filter_words()}")

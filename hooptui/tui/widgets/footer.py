@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hooptui.tui.keymap import VIEWS, Key
+from hooptui.tui.keymap import VIEWS, Key, key_of
 from hooptui.tui.text import Row, Span, count, width
 from hooptui.tui.widgets.lines import Zone
 
@@ -29,18 +29,21 @@ def footer_row(keys: list[Key], cells: int) -> tuple[Row, list[Zone]]:
     return tuple(spans), zones
 
 
-def tab_row(view: str, live: int, held: int) -> tuple[Row, list[Zone]]:
-    """`1 Live 12  2 ▲ Held 3 …`: the views, the one that is shown marked by brackets as well as colour."""
+def tab_row(view: str, live: int, held: int, cells: int) -> tuple[Row, list[Zone]]:
+    """`1 Live 12  2 ▲ Held 3 …`: the views, the one that is shown marked by brackets as well as colour; then Access."""
     spans: list[Span] = [(" ", "")]
     zones: list[Zone] = []
     at = 1
-    for number, name in enumerate(VIEWS, 1):
+    tabs = [(str(number), name, f"view:{number}") for number, name in enumerate(VIEWS, 1)]
+    for key, name, verb in (*tabs, (key_of("access").shown, "access", "access")):
         amount = f" {count(live)}" if name == "live" else f" {count(held)}" if name == "held" else ""
         sign = "▲ " if name == "held" and held else ""
-        label = f"{number} {sign}{name.capitalize()}{amount}"
+        label = f"{key} {sign}{name.capitalize()}{amount}"
         on = name == view
         text = f"[{label}]" if on else f" {label} "
+        if name == "access" and at + width(text) > cells:
+            break
         spans += [(text, "tab-on" if on else "held" if sign else "tab"), (" ", "")]
-        zones.append((at, at + width(text), f"view:{number}"))
+        zones.append((at, at + width(text), verb))
         at += width(text) + 1
     return tuple(spans), zones

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from hooptui.core.desk import SessionView
 from hooptui.core.filter import Fields
+from hooptui.tui.people import bound_of, host, kind_word, left, subject
 from hooptui.tui.text import Span, clean, count, span_of, spot
-from hooptui.tui.widgets.rows import Column, Rows
+from hooptui.tui.widgets.rows import Column, Rows, Sort
 
 IDLE = 60.0
 """Seconds without an operation after which a live session counts as idle in the filter."""
 
 _RANK = {"held": 0, "frozen": 1, "running": 2, "ending": 3, "live": 4, "closed": 5}
-
-SORTS: tuple[tuple[str, Callable[[SessionView], tuple[object, ...]]], ...] = (
-    ("id", lambda one: (one.id,)),
-    ("who", lambda one: (one.who.lower(), one.id)),
-    ("target", lambda one: (one.target, one.id)),
-    ("age", lambda one: (one.opened_at, one.id)),
-    ("ops", lambda one: (-one.operations, one.id)),
-    ("state", lambda one: (_RANK.get(one.state, 9), one.id)),
-    ("last", lambda one: (-one.last_at, one.id)),
-)
-"""What `o` goes through: the title of the column and the order."""
 
 _STATES: dict[str, Span] = {
     "live": ("live", ""),
@@ -38,19 +26,34 @@ _STATES: dict[str, Span] = {
 class Live(Rows[SessionView]):
     """See the module."""
 
+    sorts: tuple[Sort[SessionView], ...] = (
+        ("id", lambda one: (one.id,)),
+        ("who", lambda one: (one.who.lower(), one.id)),
+        ("target", lambda one: (one.target, one.id)),
+        ("age", lambda one: (one.opened_at, one.id)),
+        ("ops", lambda one: (-one.operations, one.id)),
+        ("state", lambda one: (_RANK.get(one.state, 9), one.id)),
+        ("left", lambda one: (_ends(one), one.id)),
+        ("last", lambda one: (-one.last_at, one.id)),
+    )
+
     def __init__(self) -> None:
         super().__init__(id="live-list")
-        self.now = 0.0
-        self.sort = 0
+        self.glass: frozenset[int] = frozenset()
+        """Approvals that somebody let go alone, in an emergency."""
         self.columns = (
             Column("ID", lambda one: (clean(one.id, 12), "faint"), 4, 8),
-            Column("WHO", lambda one: (clean(one.who, 80), ""), 5, 14),
-            Column("TARGET", lambda one: (clean(one.target, 80), ""), 6, 14),
-            Column("VIA", lambda one: (clean(one.via, 8), "faint"), 3, 4),
-            Column("AGE", lambda one: (span_of(self.now - one.opened_at), ""), 5, 6, right=True),
-            Column("OPS", lambda one: (count(one.operations), ""), 3, 6, right=True),
+            Column("WHO", lambda one: (clean(one.who, 80), ""), 8, 14),
+            Column("KIND", lambda one: (kind_word(one.kind), "faint"), 5, 5),
+            Column("FOR", lambda one: (subject(one.owner) if one.owner else "", "faint"), 5, 12, rank=5),
+            Column("ISSUER", lambda one: (host(one.identity), "faint"), 10, 18, rank=6),
+            Column("TARGET", lambda one: (clean(one.target, 80), ""), 9, 14),
+            Column("VIA", lambda one: (clean(one.via, 8), "faint"), 3, 4, rank=1),
+            Column("AGE", lambda one: (span_of(self.now - one.opened_at), ""), 5, 6, right=True, rank=3),
+            Column("OPS", lambda one: (count(one.operations), ""), 3, 6, right=True, rank=4),
+            Column("LEFT", lambda one: left(one, self.now, glass=self.glass), 9, 10),
             Column("STATE", lambda one: _STATES.get(one.state, (clean(one.state, 10), "warn")), 6, 6),
-            Column("LAST", _last, 6, 400, flex=True),
+            Column("LAST", _last, 12, 400, flex=True),
         )
 
     def key(self, item: SessionView) -> object:
@@ -62,15 +65,10 @@ class Live(Rows[SessionView]):
     def row_style(self, item: SessionView) -> str:
         return "strong" if item.state == "held" else "faint" if item.state in ("ending", "closed") else "text"
 
-    def order(self, sessions: tuple[SessionView, ...], now: float) -> None:
-        """Show these sessions as they are at `now`."""
-        self.now = now
-        self.fill(sorted(sessions, key=SORTS[self.sort][1]))
 
-    def next_sort(self) -> str:
-        """Go on to the next order; its title."""
-        self.sort = (self.sort + 1) % len(SORTS)
-        return SORTS[self.sort][0]
+def _ends(one: SessionView) -> float:
+    bound = bound_of(one)
+    return bound[1] if bound is not None else float("inf")
 
 
 def _last(one: SessionView) -> Span:
@@ -83,7 +81,7 @@ def fields(one: SessionView, now: float) -> Fields:
     idle = one.state == "live" and now - one.last_at >= IDLE
     return {
         "id": one.id,
-        "who": (one.who, one.identity),
+        "who": (one.who, one.identity, one.owner),
         "target": one.target,
         "via": one.via,
         "state": (one.state, "idle") if idle else one.state,

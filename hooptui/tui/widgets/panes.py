@@ -1,4 +1,4 @@
-"""The frames of the five views: border, title, what stands on the border's foot, and the list inside.
+"""The frames of the views: border, title, what stands on the border's foot, and the list inside.
 
 A pane is handed snapshots; it never asks the desk. The one with the focus has the heavy border.
 """
@@ -6,20 +6,24 @@ A pane is handed snapshots; it never asks the desk. The one with the focus has t
 from __future__ import annotations
 
 from datetime import tzinfo
+from typing import Any, Generic, TypeVar
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.widget import Widget
 
 from hooptui.core.desk import HeldView, Review, SessionView, Snapshot
 from hooptui.core.filter import Filter
+from hooptui.tui.people import kind_word, left_words
 from hooptui.tui.text import clean, count
-from hooptui.tui.widgets.held import SORTS as HELD_SORTS
 from hooptui.tui.widgets.held import HeldList, detail
 from hooptui.tui.widgets.lines import Bar, Lines
-from hooptui.tui.widgets.live import SORTS as LIVE_SORTS
 from hooptui.tui.widgets.live import Live
 from hooptui.tui.widgets.output import Transcript
+from hooptui.tui.widgets.rows import Rows
+
+List = TypeVar("List", bound=Rows[Any])
 
 
 class Pane(Vertical):
@@ -59,28 +63,25 @@ class Pane(Vertical):
         return f"/ {clean(self.filter.text, 40)}" if self.filter else "/ filter off"
 
 
-def amount(shown: int, total: int) -> str:
-    """`12`, or `3 of 12` under a filter."""
-    return count(total) if shown == total else f"{count(shown)} of {count(total)}"
+class ListPane(Pane, Generic[List]):
+    """A pane around a list of columns, with their titles above it and perhaps something below."""
 
-
-class LivePane(Pane):
-    """View 1."""
-
-    place = "live"
-
-    def __init__(self) -> None:
-        super().__init__(id="live")
-        self.head = Bar(id="live-head", classes="head")
-        self.list = Live()
-        self._snapshot: Snapshot | None = None
+    def __init__(self, list: List) -> None:  # noqa: A002 - it is one
+        super().__init__(id=self.place)
+        self.head = Bar(id=f"{self.place}-head", classes="head")
+        self.list = list
 
     def compose(self) -> ComposeResult:
         yield self.head
         yield self.list
+        yield from self.below()
+
+    def below(self) -> tuple[Widget, ...]:
+        """What stands under the list."""
+        return ()
 
     @property
-    def lines(self) -> Live:
+    def lines(self) -> List:
         return self.list
 
     @property
@@ -91,122 +92,33 @@ class LivePane(Pane):
         self.list.filter = filter
         self.again()
 
-    def show(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-        self.list.order(snapshot.sessions, snapshot.health.now)
-        by = LIVE_SORTS[self.list.sort][0]
-        if not self.list.total:
-            self.head.put(((" no session yet: clients connect to the listeners of line 1", "faint"),))
-        elif not self.list.items:
-            self.head.put(((" no session passes the filter", "faint"),))
-        else:
-            self.head.put(self.list.title_row(by if self.list.sort else ""))
-        sorted_by = f"sort {by} · " if self.list.sort else ""
-        self.frame(f"1 Live  {amount(len(self.list.items), self.list.total)}", sorted_by + self.filter_words())
-
     def again(self) -> None:
-        """Show the same snapshot once more: filter, sort or size changed."""
-        if self._snapshot is not None:
-            self.show(self._snapshot)
+        """Show the same once more: filter, sort or size changed."""
+        raise NotImplementedError
 
     def on_resize(self) -> None:
         self.again()
 
-    @property
-    def session(self) -> SessionView | None:
-        return self.list.chosen
-
-
-class HeldPane(Pane):
-    """View 2, with the block about the hold under the cursor."""
-
-    place = "held"
-
-    def __init__(self) -> None:
-        super().__init__(id="held")
-        self.head = Bar(id="held-head", classes="head")
-        self.list = HeldList()
-        self.detail = Bar(id="held-detail")
-        self.reviews: dict[int, Review] = {}
-        """What the target said of the holds the cursor was on, while they wait."""
-        self.asked: set[int] = set()
-        self._snapshot: Snapshot | None = None
-
-    def compose(self) -> ComposeResult:
-        yield self.head
-        yield self.list
-        yield self.detail
-
-    @property
-    def lines(self) -> HeldList:
-        return self.list
-
-    @property
-    def filter(self) -> Filter:
-        return self.list.filter
-
-    def set_filter(self, filter: Filter) -> None:  # noqa: A002 - it is one
-        self.list.filter = filter
-        self.again()
-
-    def show(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-        waiting = {one.number for one in snapshot.held}
-        self.reviews = {number: one for number, one in self.reviews.items() if number in waiting}
-        self.asked &= waiting
-        self.list.order(snapshot.held, snapshot.health.now)
-        room = max(1, self.size.height - 1)
-        rows = max(1, min(len(self.list.items), max(3, room - 7), room))
-        if self.list.styles.height is None or self.list.styles.height.value != rows:
-            self.list.styles.height = rows
-        if not self.list.total:
-            self.head.put(((" nothing waits for a decision", "faint"),))
-        elif not self.list.items:
-            self.head.put(((" no hold passes the filter", "faint"),))
+    def titled(self, title: str, noun: str, none: str, foot: str) -> None:
+        """Title with the amount, column titles or why there are none, and the foot with how it is sorted."""
+        shown = self.list
+        if not shown.total:
+            self.head.put(((f" {none}", "faint"),))
+        elif not shown.items:
+            self.head.put(((f" no {noun} passes the filter", "faint"),))
         else:
-            self.head.put(self.list.title_row(HELD_SORTS[self.list.sort][0] if self.list.sort else ""))
-        self.show_detail()
-        foot = "a approve  x deny  enter review" if self.list.items else ""
-        if self.filter:
-            foot = f"{self.filter_words()} · {foot}"
-        self.frame(f"2 Held  {amount(len(self.list.items), self.list.total)}", foot)
-
-    def show_detail(self) -> None:
-        one = self.list.chosen
-        room = max(0, self.size.height - 1 - max(1, min(len(self.list.items), max(3, self.size.height - 8))))
-        review = self.reviews.get(one.number) if one is not None else None
-        self.detail.put(*detail(one, review, one is not None and one.number in self.asked, self.size.width, room))
-
-    def again(self) -> None:
-        if self._snapshot is not None:
-            self.show(self._snapshot)
-
-    def on_resize(self) -> None:
-        self.again()
-
-    def on_lines_moved(self) -> None:
-        self.show_detail()
-
-    @property
-    def hold(self) -> HeldView | None:
-        return self.list.chosen
+            self.head.put(shown.title_row())
+        sorted_by = f"sort {shown.sorted_by} · " if shown.sorted_by else ""
+        self.frame(f"{title}  {amount(len(shown.items), shown.total)}", sorted_by + foot)
 
 
-class OutputPane(Pane):
-    """View 3: one session's transcript."""
-
-    place = "output"
+class TranscriptPane(Pane):
+    """A pane around a transcript."""
 
     def __init__(self, zone: tzinfo | None) -> None:
-        super().__init__(id="output")
-        self.transcript = Transcript(id="output-lines", zone=zone)
-        self.head = Bar(id="output-head", classes="head")
+        super().__init__(id=self.place)
+        self.transcript = Transcript(id=f"{self.place}-lines", zone=zone)
         self.session = ""
-        self._words = ""
-
-    def compose(self) -> ComposeResult:
-        yield self.head
-        yield self.transcript
 
     @property
     def lines(self) -> Transcript:
@@ -219,25 +131,142 @@ class OutputPane(Pane):
     def set_filter(self, filter: Filter) -> None:  # noqa: A002 - it is one
         self.transcript.filter = filter
         self.transcript.lay_out()
-        self.show(None)
+        self.draw()
+
+    def draw(self) -> None:
+        """Bring title and foot in line with what is shown."""
+        raise NotImplementedError
+
+    def filtered(self, foot: str) -> str:
+        return f"{self.filter_words()} · {foot}" if self.filter else foot
+
+
+def amount(shown: int, total: int) -> str:
+    """`12`, or `3 of 12` under a filter."""
+    return count(total) if shown == total else f"{count(shown)} of {count(total)}"
+
+
+def tall(widget: Widget, lines: int) -> None:
+    """Make a widget so many lines high; nothing happens when it is."""
+    if widget.styles.height is None or widget.styles.height.value != lines:
+        widget.styles.height = lines
+
+
+class LivePane(ListPane[Live]):
+    """View 1."""
+
+    place = "live"
+
+    def __init__(self) -> None:
+        super().__init__(Live())
+        self._snapshot: Snapshot | None = None
+
+    def show(self, snapshot: Snapshot, glass: frozenset[int] = frozenset()) -> None:
+        """`glass`: approvals that somebody let go alone, in an emergency."""
+        self._snapshot, self.list.glass = snapshot, glass
+        self.list.order(snapshot.sessions, snapshot.health.now)
+        self.titled(
+            "1 Live", "session", "no session yet: clients connect to the listeners of line 1", self.filter_words()
+        )
+
+    def again(self) -> None:
+        if self._snapshot is not None:
+            self.show(self._snapshot, self.list.glass)
+
+    @property
+    def session(self) -> SessionView | None:
+        return self.list.chosen
+
+
+class HeldPane(ListPane[HeldList]):
+    """View 2, with the block about the hold under the cursor."""
+
+    place = "held"
+
+    def __init__(self) -> None:
+        super().__init__(HeldList())
+        self.detail = Bar(id="held-detail")
+        self.reviews: dict[int, Review] = {}
+        """What the target said of the holds the cursor was on, while they wait."""
+        self.asked: set[int] = set()
+        self._snapshot: Snapshot | None = None
+
+    def below(self) -> tuple[Widget, ...]:
+        return (self.detail,)
+
+    def show(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        waiting = {one.number for one in snapshot.held}
+        self.reviews = {number: one for number, one in self.reviews.items() if number in waiting}
+        self.asked &= waiting
+        self.list.order(snapshot.held, snapshot.health.now)
+        room = max(1, self.size.height - 1)
+        tall(self.list, max(1, min(len(self.list.items), max(3, room - 7), room)))
+        self.show_detail()
+        foot = "a approve  x deny  c claim  enter review" if self.list.items else ""
+        self.titled(
+            "2 Held", "hold", "nothing waits for a decision", f"{self.filter_words()} · {foot}" if self.filter else foot
+        )
+
+    def show_detail(self) -> None:
+        one = self.list.chosen
+        room = max(0, self.size.height - 1 - max(1, min(len(self.list.items), max(3, self.size.height - 8))))
+        review = self.reviews.get(one.number) if one is not None else None
+        asked = one is not None and one.number in self.asked
+        self.detail.put(*detail(one, review, asked, self.list.now, self.size.width, room))
+
+    def again(self) -> None:
+        if self._snapshot is not None:
+            self.show(self._snapshot)
+
+    def on_lines_moved(self) -> None:
+        self.show_detail()
+
+    @property
+    def hold(self) -> HeldView | None:
+        return self.list.chosen
+
+
+class OutputPane(TranscriptPane):
+    """View 3: one session's transcript."""
+
+    place = "output"
+
+    def __init__(self, zone: tzinfo | None) -> None:
+        super().__init__(zone)
+        self.head = Bar(id="output-head", classes="head")
+        self._words = ""
+        self._left = ""
+
+    def compose(self) -> ComposeResult:
+        yield self.head
+        yield self.transcript
 
     def open(self, session: str, words: str) -> None:
         """Turn to another session; its events are fed by who holds the desk."""
-        self.session, self._words = session, words
+        self.session, self._words, self._left = session, words, ""
         self.transcript.clear()
-        self.show(None)
+        self.draw()
 
-    def show(self, view: SessionView | None) -> None:
+    def show(self, view: SessionView | None, now: float = 0.0) -> None:
         """Title and foot; `view` is the session's row when it is still open."""
+        self._left = ""
         if view is not None:
-            self._words = f"{clean(view.who, 40)} → {clean(view.target, 40)}"
+            self._words = session_words(view)
+            self._left = f"{left_words(view, now)}  "
+        self.draw()
+
+    def draw(self) -> None:
         self.head.display = not self.session
         if not self.session:
             self.head.put((("enter on a session shows its output here", "faint"),))
             self.frame("3 Output", "")
             return
         following = "FOLLOW" if self.transcript.follow else "PAUSED"
-        foot = f"{following}{'' if self.transcript.wrap else '  cut'}  masked"
-        if self.filter:
-            foot = f"{self.filter_words()} · {foot}"
-        self.frame(f"3 Output  {clean(self.session, 12)} {self._words}", foot)
+        foot = f"{self._left}{following}{'' if self.transcript.wrap else '  cut'}  masked"
+        self.frame(f"3 Output  {clean(self.session, 12)} {self._words}", self.filtered(foot))
+
+
+def session_words(view: SessionView) -> str:
+    """`agent bot → orders-db`."""
+    return f"{kind_word(view.kind)} {clean(view.who, 40)} → {clean(view.target, 40)}"

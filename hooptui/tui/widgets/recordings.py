@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import tzinfo
 
 from hooptui.core.desk import RecordingView
@@ -10,25 +9,23 @@ from hooptui.core.filter import Fields
 from hooptui.tui.player import Player
 from hooptui.tui.text import Row, Span, clean, count, size, span_of
 from hooptui.tui.transcript import risky
-from hooptui.tui.widgets.rows import Column, Rows
+from hooptui.tui.widgets.rows import Column, Rows, Sort
 from hooptui.tui.widgets.statusline import clock
-
-SORTS: tuple[tuple[str, Callable[[RecordingView], tuple[object, ...]]], ...] = (
-    ("opened", lambda one: (-one.opened_at, one.session)),
-    ("who", lambda one: (one.who.lower(), -one.opened_at)),
-    ("target", lambda one: (one.target, -one.opened_at)),
-    ("ops", lambda one: (-one.operations, one.session)),
-    ("size", lambda one: (-one.size, one.session)),
-)
 
 
 class Recordings(Rows[RecordingView]):
     """See the module."""
 
+    sorts: tuple[Sort[RecordingView], ...] = (
+        ("opened", lambda one: (-one.opened_at, one.session)),
+        ("who", lambda one: (one.who.lower(), -one.opened_at)),
+        ("target", lambda one: (one.target, -one.opened_at)),
+        ("ops", lambda one: (-one.operations, one.session)),
+        ("size", lambda one: (-one.size, one.session)),
+    )
+
     def __init__(self, zone: tzinfo | None) -> None:
         super().__init__(id="recordings-list")
-        self.now = 0.0
-        self.sort = 0
         self.columns = (
             Column("ID", lambda one: (clean(one.session, 12), "faint"), 4, 8),
             Column("OPENED", lambda one: (clock(one.opened_at, zone, seconds=True), ""), 8, 8),
@@ -48,14 +45,6 @@ class Recordings(Rows[RecordingView]):
 
     def row_style(self, item: RecordingView) -> str:
         return "text"
-
-    def order(self, recordings: tuple[RecordingView, ...], now: float) -> None:
-        self.now = now
-        self.fill(sorted(recordings, key=SORTS[self.sort][1]))
-
-    def next_sort(self) -> str:
-        self.sort = (self.sort + 1) % len(SORTS)
-        return SORTS[self.sort][0]
 
 
 def _lasted(one: RecordingView, now: float) -> Span:

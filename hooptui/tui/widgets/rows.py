@@ -28,12 +28,20 @@ class Column(Generic[Item]):
     right: bool = False
     flex: bool = False
     """Takes what is left; one column has it."""
+    rank: int = 0
+    """Where there is too little room for all, the column with the highest rank goes first; 0 stays."""
+
+
+Sort = tuple[str, Callable[[Item], tuple[object, ...]]]
+"""The title of a column and the order by it."""
 
 
 class Rows(Lines, Generic[Item]):
     """See the module. Filled with `fill`; `chosen` is the item under the cursor."""
 
     columns: tuple[Column[Item], ...] = ()
+    sorts: tuple[Sort[Item], ...] = ()
+    """What `o` goes through; the first is what one begins with."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
@@ -41,7 +49,11 @@ class Rows(Lines, Generic[Item]):
         self.total = 0
         """How many there are before the filter."""
         self.filter = Filter()
+        self.sort = 0
+        self.now = 0.0
+        """Unix seconds of what is shown."""
         self._key: object = None
+        self._shown: tuple[Column[Item], ...] = ()
         self._widths: tuple[int, ...] = ()
 
     # --- for subclasses
@@ -62,6 +74,21 @@ class Rows(Lines, Generic[Item]):
     @property
     def chosen(self) -> Item | None:
         return self.items[self.at] if 0 <= self.at < len(self.items) else None
+
+    def order(self, items: Sequence[Item], now: float) -> None:
+        """Show these as they are at `now`, in the chosen order."""
+        self.now = now
+        self.fill(sorted(items, key=self.sorts[self.sort][1]))
+
+    def next_sort(self) -> str:
+        """Go on to the next order; its title."""
+        self.sort = (self.sort + 1) % len(self.sorts)
+        return self.sorts[self.sort][0]
+
+    @property
+    def sorted_by(self) -> str:
+        """The title of the order when it is not the one that one begins with."""
+        return self.sorts[self.sort][0] if self.sort else ""
 
     def fill(self, items: Sequence[Item]) -> None:
         """Show these, in this order, as far as the filter lets them through; the cursor stays on its key."""
@@ -101,32 +128,44 @@ class Rows(Lines, Generic[Item]):
         # A page of items is enough to find good widths: columns must not cost more with thousands of rows.
         top = max(0, self.scroll_offset.y)
         sample = self.items[top : top + max(self.size.height, 1)]
+        shown = self._shown = self._room_for(cells)
         wants: list[int] = []
-        for column in self.columns:
+        for column in shown:
             widest = max((width(column.cell(item)[0]) for item in sample), default=0)
             wants.append(max(column.least, min(column.most, widest)))
-        gaps = 2 * (len(self.columns) - 1) if cells >= 70 else len(self.columns) - 1
-        spare = cells - gaps - sum(want for want, column in zip(wants, self.columns, strict=True) if not column.flex)
-        for index, column in enumerate(self.columns):
+        gaps = len(self.gap) * (len(shown) - 1)
+        spare = cells - gaps - sum(want for want, column in zip(wants, shown, strict=True) if not column.flex)
+        for index, column in enumerate(shown):
             if column.flex:
                 wants[index] = max(column.least, spare)
         over = sum(wants) + gaps - cells
-        for index in sorted(range(len(wants)), key=lambda i: self.columns[i].least - wants[i]):
+        for index in sorted(range(len(wants)), key=lambda i: shown[i].least - wants[i]):
             if over <= 0:
                 break
-            give = min(over, wants[index] - self.columns[index].least)
+            give = min(over, wants[index] - shown[index].least)
             wants[index] -= give
             over -= give
         self._widths = tuple(wants)
+
+    def _room_for(self, cells: int) -> tuple[Column[Item], ...]:
+        """The columns that fit: what matters least goes first."""
+        shown = list(self.columns)
+        while sum(one.least + len(self.gap) for one in shown) - len(self.gap) > cells:
+            last = max(shown, key=lambda one: one.rank, default=None)
+            if last is None or not last.rank:
+                break
+            shown.remove(last)
+        return tuple(shown)
 
     @property
     def gap(self) -> str:
         return "  " if self.cells - 1 >= 70 else " "
 
-    def title_row(self, sorted_by: str = "") -> Row:
+    def title_row(self) -> Row:
         """The column titles, to stand above the list."""
+        sorted_by = self.sorted_by
         spans: list[Span] = [(" ", "head")]
-        for index, (column, cells) in enumerate(zip(self.columns, self._widths, strict=False)):
+        for index, (column, cells) in enumerate(zip(self._shown, self._widths, strict=False)):
             if index:
                 spans.append((self.gap, "head"))
             name = "sorted" if column.title.lower() == sorted_by else "head"
@@ -140,7 +179,7 @@ class Rows(Lines, Generic[Item]):
         item = self.items[y]
         base = self.row_style(item)
         spans: list[Span] = [("▌" if y == self.at else " ", "bar")]
-        for index, (column, wide) in enumerate(zip(self.columns, self._widths, strict=False)):
+        for index, (column, wide) in enumerate(zip(self._shown, self._widths, strict=False)):
             if index:
                 spans.append((self.gap, base))
             text, name = column.cell(item)

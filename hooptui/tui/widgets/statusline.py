@@ -8,10 +8,15 @@ from __future__ import annotations
 from datetime import datetime, tzinfo
 
 from hooptui.core.desk import Health, Snapshot
+from hooptui.tui.people import brief, is_local, operator_words
 from hooptui.tui.text import Row, Span, clean, count, fit, row_width, span_of, width
 
 SLOW_LOOP = 0.05
 """Seconds of loop delay from which line 1 shows it as a warning."""
+
+
+LOGIN_SOON = 300.0
+"""Seconds before the operator's login ends from which line 1 counts them."""
 
 
 def clock(at: float, zone: tzinfo | None, *, seconds: bool = False) -> str:
@@ -31,7 +36,7 @@ def status_row(
     """Line 1 for `cells` columns. `silent` is how many seconds the gateway has not answered."""
     if health is None:
         return ((" hooptui", "strong"), ("  asking the gateway …", "faint"))
-    for words in (3, 2, 1, 0):
+    for words in (5, 4, 3, 2, 1, 0):
         row = _status(health, zone, words, demo, readonly, silent)
         if row_width(row) <= cells:
             break
@@ -41,14 +46,15 @@ def status_row(
 
 
 def _status(health: Health, zone: tzinfo | None, words: int, demo: str, readonly: bool, silent: float) -> Row:
+    """`words` is how many there is room for: 5 all, 4 and 3 without what one knows anyway, down to 0."""
     gap = "  " if words else " "
     spans: list[Span] = [
-        (" hooptui " if words >= 2 else " ", "strong"),
+        (" hooptui " if words >= 5 else " ", "strong"),
         (fit_name(clean(health.name, 40), 16 if words else 10), "strong"),
     ]
     if demo:
-        spans.append((f" {clean(demo, 20) if words >= 2 else 'demo'}", "warn"))
-    if readonly or not health.operator:
+        spans.append((f" {clean(demo, 20) if words >= 3 else 'demo'}", "warn"))
+    if readonly:
         spans.append((gap + "read-only" if words else " ro", "warn"))
     if health.draining:
         spans.append((gap + "draining", "held"))
@@ -58,7 +64,7 @@ def _status(health: Health, zone: tzinfo | None, words: int, demo: str, readonly
         spans += [(gap + label, "text" if one.up else "bad"), ("●" if one.up else "○", "up" if one.up else "bad")]
     spans.append((f"{gap}{count(health.live)} live", "text"))
     if health.held:
-        oldest = f", oldest {span_of(health.oldest_held)}" if words >= 1 else f" {span_of(health.oldest_held)}"
+        oldest = f", oldest {span_of(health.oldest_held)}" if words >= 2 else f" {span_of(health.oldest_held)}"
         spans.append((f"{gap}▲ {count(health.held)} held{oldest}", "held"))
     else:
         spans.append((f"{gap}0 held", "faint"))
@@ -68,11 +74,26 @@ def _status(health: Health, zone: tzinfo | None, words: int, demo: str, readonly
         (f"{'✓' if health.journal_ok else '✗'}{records}", "ok" if health.journal_ok else "bad"),
     ]
     delay = f"{round(health.loop_delay * 1000)}ms"
-    spans.append((f"{gap}{'loop ' if words else ''}{delay}", "warn" if health.loop_delay >= SLOW_LOOP else "faint"))
+    spans.append(
+        (f"{gap}{'loop ' if words >= 4 else ''}{delay}", "warn" if health.loop_delay >= SLOW_LOOP else "faint")
+    )
     if silent:
         spans.append((f"{gap}✗ silent {span_of(silent)}", "bad"))
+    if not readonly:
+        spans.append(_operator(health, words, gap))
     spans.append((f"{gap if words else ' '}{clock(health.now, zone)} ", "text"))
     return tuple(spans)
+
+
+def _operator(health: Health, words: int, gap: str) -> Span:
+    """Who decides here; `local` says that no identity provider stands behind the name."""
+    who = operator_words(health)
+    if who:
+        soon = health.operator_until is not None and health.operator_until - health.now < LOGIN_SOON
+        left = f" {brief(health.operator_until - health.now)}" if soon and health.operator_until is not None else ""
+        return f"{gap}{fit_name(who, 30 if words else 12)}{left}", "warn" if soon or is_local(health) else "ok"
+    over = "login over" if health.operator else "no operator"
+    return f"{gap}{over}{': O logs in' if words >= 1 and health.may_log_in else ''}", "bad"
 
 
 def fit_name(text: str, most: int) -> str:
