@@ -81,7 +81,7 @@ class PortalSettings:
             raise ValueError(f"port: found {self.port}, expected 0 to 65535")
         if self.public_url:
             _check_origin(self.public_url)
-        ids = [way.id for way in (*self.ways, *self.saml)]
+        ids = [*(way.id for way in self.ways), *(way.id for way in self.saml)]
         if twice := sorted({one for one in ids if ids.count(one) > 1}):
             raise ValueError(f"ways: the id {twice[0]!r} is there twice")
         if len(ids) > MAX_WAYS:

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from hooptui.auth.issuer import Issuer
 from tests.providers.node import node, packages
 
 HERE = Path(__file__).parent
@@ -85,6 +86,13 @@ class OidcProvider:
     _key: str = field(repr=False)
     _process: subprocess.Popen[str] = field(repr=False)
     _tls: ssl.SSLContext | None = None
+    ca_file: Path | None = None
+    """What vouches for it; None when it speaks plain http."""
+
+    def issuer(self, **changes: Any) -> Issuer:
+        """The provider as the gateway is told of it; `act.sub` names the person that an agent acts for."""
+        settings = {"audiences": frozenset({AUDIENCE}), "owner": "act.sub", "ca_file": self.ca_file}
+        return Issuer(self.url, **(settings | changes))
 
     # --- bad days
 
@@ -281,7 +289,7 @@ def oidc_provider(
         raise AssertionError(f"the provider did not start; it ended with {process.wait(10)}")
     started = json.loads(said)
     context = ssl.create_default_context(cafile=str(tls[2])) if tls else None
-    made = OidcProvider(started["issuer"], known, started["control"], key, process, context)
+    made = OidcProvider(started["issuer"], known, started["control"], key, process, context, tls[2] if tls else None)
     try:
         yield made
     finally:
