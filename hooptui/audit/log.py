@@ -62,7 +62,7 @@ class AuditLog:
         self._shared = Shared()
         self._shared.refusal = "the audit log has not been started"
         self._writer: Writer | None = None
-        self._thread: threading.Thread | None = None
+        self._writing: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._key = b""
         self._chain = Chain(0, b"")
@@ -84,15 +84,15 @@ class AuditLog:
             raise JournalError(words(error, self._layout.state)) from None
         self._writer, self._chain = writer, writer.chain
         self._shared.refusal = ""
-        self._thread = threading.Thread(target=writer.run, name="audit-writer", daemon=True)
-        self._thread.start()
+        self._writing = threading.Thread(target=writer.run, name="audit-writer", daemon=True)
+        self._writing.start()
         try:
             await self.durable()
         except CannotRecord as broken:
             with self._shared.lock:
                 self._shared.stop()
-            await asyncio.to_thread(self._thread.join)
-            self._thread = None
+            await asyncio.to_thread(self._writing.join)
+            self._writing = None
             raise JournalError(str(broken)) from None
 
     async def close(self) -> None:
@@ -101,7 +101,7 @@ class AuditLog:
         Raises:
             CannotRecord: the last records could not be made durable.
         """
-        thread, self._thread = self._thread, None
+        thread, self._writing = self._writing, None
         if thread is None:
             return
         with self._shared.lock:

@@ -6,7 +6,6 @@ The base of `core.session.Session`, kept apart so that the one question and the 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from functools import lru_cache
 
 from hooptui.core.approvals import Approval
@@ -20,17 +19,19 @@ HISTORY = 12
 """Statements a session remembers for its reviewer."""
 
 
-@dataclass(slots=True)
 class Trail:
     """What led to the verdict on one operation, gathered while `ask` goes down its steps."""
 
-    number: int
-    decision: Decision | None = None
-    approval: Approval | None = None
-    grant: int = 0
-    """Number of the approval whose grant let it go."""
-    why: str = "policy"
-    by: str = ""
+    __slots__ = ("approval", "by", "decision", "grant", "number", "why")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.decision: Decision | None = None
+        self.approval: Approval | None = None
+        self.grant = 0
+        """Number of the approval whose grant let it go."""
+        self.why = "policy"
+        self.by = ""
 
 
 class Account:

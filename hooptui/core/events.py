@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hooptui.core.body import Body, Event, Kept
+from hooptui.core.body import Body, Event, Kept, swift
 from hooptui.core.events_people import (
     CertificateIssued,
     IdentityBlocked,
@@ -159,7 +159,7 @@ class RecordingSealed(Body):
     """Rows beyond the configured cap were left out."""
 
 
-@dataclass(frozen=True, slots=True)
+@swift
 class Asked(Body):
     """A client asked for an operation; written before anything is decided."""
 
@@ -172,7 +172,7 @@ class Asked(Body):
     parameters: tuple[Masked | None, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@swift
 class Decided(Body):
     """The verdict on an operation: by the policy alone, or after people voted."""
 
@@ -253,7 +253,7 @@ class GrantEnded(Body):
     reason: Masked
 
 
-@dataclass(frozen=True, slots=True)
+@swift
 class Finished(Body):
     """The target's answer to an operation is complete."""
 
@@ -290,7 +290,7 @@ class KillDone(Body):
 # --- what only recordings keep -------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@swift
 class Header(Body):
     """Names of the columns that follow."""
 
@@ -299,7 +299,7 @@ class Header(Body):
     columns: tuple[Masked, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@swift
 class Rows(Body):
     """Result rows as the client saw them; None is SQL NULL."""
 

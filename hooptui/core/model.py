@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Final, final
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
 
@@ -75,6 +76,10 @@ class SqlFacts:
     unknown: str = ""
     """Why the text was not understood; empty when it was."""
 
+    def __hash__(self) -> int:
+        # Decisions are remembered by facts, and asked for with each operation: sets remember their hashes, the rest seldom differs.
+        return hash((self.commands, self.neutral, self.reads, self.writes))
+
     @property
     def understood(self) -> bool:
         return not self.unknown
@@ -84,20 +89,34 @@ Facts = SqlFacts
 """One frozen facts type for each protocol; a union as protocols move in."""
 
 
-@dataclass(frozen=True, slots=True)
+@final
 class Operation:
-    """One thing a client asks for. `text` is raw: it reaches people only through a masker."""
+    """One thing a client asks for. `text` is raw: it reaches people only through a masker.
 
-    protocol: str
-    verb: str
-    """The leading command, for a narrow column: `delete`."""
-    text: str
-    facts: Facts
-    parameters: tuple[str | None, ...] = ()
-    """Bound values as text where they can be shown; raw, like `text`."""
-    in_transaction: bool = False
-    context: Mapping[str, str] = field(default_factory=_empty, hash=False)
-    """What only the protocol knows and a reviewer should see, e.g. `prepared: s1`."""
+    Not a dataclass, because one is made for each small query."""
+
+    __slots__ = ("context", "facts", "in_transaction", "parameters", "protocol", "text", "verb")
+
+    def __init__(
+        self,
+        protocol: str,
+        verb: str,
+        text: str,
+        facts: Facts,
+        parameters: tuple[str | None, ...] = (),
+        in_transaction: bool = False,
+        context: Mapping[str, str] = EMPTY,
+    ) -> None:
+        self.protocol: Final = protocol
+        self.verb: Final = verb
+        """The leading command, for a narrow column: `delete`."""
+        self.text: Final = text
+        self.facts: Final = facts
+        self.parameters: Final = parameters
+        """Bound values as text where they can be shown; raw, like `text`."""
+        self.in_transaction: Final = in_transaction
+        self.context: Final = context
+        """What only the protocol knows and a reviewer should see, e.g. `prepared: s1`."""
 
 
 class Effect(StrEnum):

@@ -116,9 +116,9 @@ class Session(Account):
         trail = Trail(number)
         if (
             self._ending is not None
-            or self.deadline is not None
             or self.access is not None
             or not self._thawed.is_set()
+            or (self.deadline is not None and self.house.clock.now() >= self.deadline)
         ):
             await self._may_go_on(number)
         try:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hooptui.audit import codec
+from hooptui.audit import encoding
 from hooptui.audit.codec import Unreadable, Unwritable, decode_event, encode_event
 from hooptui.core.events import BODIES, Alert, Body, Event, Finished, GatewayStopped, Held, SessionOpened
 from hooptui.core.gate import Masked
@@ -76,7 +76,7 @@ def test_what_cannot_be_written_names_the_kind_and_never_the_value(monkeypatch: 
         encode_event(Event(1.0, "a", replace(huge, tag=object())))  # type: ignore[arg-type]  # what a defect might do
     with pytest.raises(Unwritable, match="Body is no kind of event"):
         encode_event(Event(1.0, "a", Body()))
-    monkeypatch.setattr(codec, "MAX_LINE", 100)
+    monkeypatch.setattr(encoding, "MAX_LINE", 100)
     with pytest.raises(Unwritable, match="alert takes 1089 bytes") as caught:
         encode_event(Event(1.0, "a", Alert("c", Masked("s3cret" * 170))))
     assert "s3cret" not in str(caught.value)

@@ -379,7 +379,11 @@ async def test_what_cannot_be_encoded_is_not_recorded_and_leaves_the_chain_whole
 async def test_the_same_operation_has_the_same_fingerprint_and_no_other(tmp_path: Path) -> None:
     who = Identity("iss", "sub", "name")
     where = Target("orders-db", "postgres")
-    what = Operation("postgres", "select", "SELECT 1", SqlFacts(frozenset({"select"})), ("a", None))
+
+    def doing(text: str, *parameters: str | None) -> Operation:
+        return Operation("postgres", "select", text, SqlFacts(frozenset({"select"})), parameters)
+
+    what = doing("SELECT 1", "a", None)
     async with log_in(tmp_path / "a") as log, log_in(tmp_path / "b") as other:
         first = log.fingerprint(who, where, what)
         assert first == log.fingerprint(replace(who, name="other", groups=frozenset({"g"})), where, what)
@@ -388,13 +392,13 @@ async def test_the_same_operation_has_the_same_fingerprint_and_no_other(tmp_path
             log.fingerprint(Identity("is", "ssub", "name"), where, what),
             log.fingerprint(who, Target("orders-db2", "postgres"), what),
             log.fingerprint(who, Target("orders-db", "ssh"), what),
-            log.fingerprint(who, where, replace(what, text="SELECT 1 ")),
-            log.fingerprint(who, where, replace(what, text="SELECT 1\ud800")),
-            log.fingerprint(who, where, replace(what, parameters=("a",))),
-            log.fingerprint(who, where, replace(what, parameters=("a", ""))),
-            log.fingerprint(who, where, replace(what, parameters=(None, "a"))),
-            log.fingerprint(who, where, replace(what, parameters=("a", None, None))),
-            log.fingerprint(who, where, replace(what, text="SELECT 11:", parameters=("a"[1:], None))),
+            log.fingerprint(who, where, doing("SELECT 1 ", "a", None)),
+            log.fingerprint(who, where, doing("SELECT 1\ud800", "a", None)),
+            log.fingerprint(who, where, doing("SELECT 1", "a")),
+            log.fingerprint(who, where, doing("SELECT 1", "a", "")),
+            log.fingerprint(who, where, doing("SELECT 1", None, "a")),
+            log.fingerprint(who, where, doing("SELECT 1", "a", None, None)),
+            log.fingerprint(who, where, doing("SELECT 11:", "", None)),
             other.fingerprint(who, where, what),
         ]
         assert len({first, *different}) == 13

@@ -8,9 +8,10 @@ encoding is the session's `client_encoding`, which only the relay knows. The inv
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from hooptui.protocols.postgres.reader import Reader
-from hooptui.protocols.postgres.wire import HEADER, ProtocolViolation
+from hooptui.protocols.postgres.wire import HEADER, ProtocolViolation, length_at
 
 KEY_MIN, KEY_MAX = 4, 256
 """Bytes of a cancel key: exactly four in protocol 3.0, up to 256 in 3.2."""
@@ -22,24 +23,35 @@ _STATUS = {status: status for status in (b"I", b"T", b"E")}
 # --- what a client says
 
 
-@dataclass(frozen=True, slots=True)
 class Parse:
-    statement: bytes
-    """Name; empty for the unnamed statement."""
-    query: bytes
-    types: tuple[int, ...]
-    """OIDs of the first parameters; 0 leaves it to the server."""
+    __slots__ = ("query", "statement", "types")
+
+    def __init__(self, statement: bytes, query: bytes, types: tuple[int, ...]) -> None:
+        self.statement: Final = statement
+        """Name; empty for the unnamed statement."""
+        self.query: Final = query
+        self.types: Final = types
+        """OIDs of the first parameters; 0 leaves it to the server."""
 
 
-@dataclass(slots=True)
 class Bind:
-    portal: bytes
-    statement: bytes
-    formats: tuple[int, ...]
-    """None, one for all, or one for each parameter; 0 text, 1 binary."""
-    parameters: tuple[bytes | None, ...]
-    results: tuple[int, ...]
-    """Formats the client wants its columns in: none, one for all, or one for each."""
+    __slots__ = ("formats", "parameters", "portal", "results", "statement")
+
+    def __init__(
+        self,
+        portal: bytes,
+        statement: bytes,
+        formats: tuple[int, ...],
+        parameters: tuple[bytes | None, ...],
+        results: tuple[int, ...],
+    ) -> None:
+        self.portal: Final = portal
+        self.statement: Final = statement
+        self.formats: Final = formats
+        """None, one for all, or one for each parameter; 0 text, 1 binary."""
+        self.parameters: Final = parameters
+        self.results: Final = results
+        """Formats the client wants its columns in: none, one for all, or one for each."""
 
     def format_of(self, index: int) -> int:
         """Format of parameter `index`."""
@@ -220,7 +232,7 @@ def data_row(raw: bytes) -> list[bytes | None]:
         start = position + 4
         if start > end:
             raise ProtocolViolation("DataRow ends before its content does")
-        size = int.from_bytes(raw[position:start], "big")
+        size = length_at(raw, position)
         if size == 0xFFFFFFFF:
             values.append(None)
             position = start

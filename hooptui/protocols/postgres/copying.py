@@ -32,7 +32,7 @@ class CopyOut:
         self._header = shape.header
         """The first row is one of names."""
         self._delimiter = shape.delimiter.encode()
-        self._null = shape.null.encode()
+        self._null_word = shape.null.encode()
         self._quote = shape.quote.encode()
         self._escape = shape.escape.encode()
         self._signs = (self._delimiter, self._quote, self._escape, b"\r", b"\n")
@@ -90,7 +90,7 @@ class CopyOut:
                 return frame
             return build.copy_data(self._delimiter.join(map(self._to_csv, row)) + ending)
         parts = _split(line, self._delimiter) if self._layout.columns or line else []
-        row = [None if part == self._null else _unescape(part) for part in parts]
+        row = [None if part == self._null_word else _unescape(part) for part in parts]
         self._check(len(row))
         before = tuple(row)
         if self._layout.plan is None or not mask_values(row, self._layout.plan, tally):
@@ -108,7 +108,7 @@ class CopyOut:
 
     def _to_text(self, value: bytes | None) -> bytes:
         if value is None:
-            return self._null
+            return self._null_word
         if not self._escaped.search(value):
             return value
         delimiter = self._delimiter[0]
@@ -157,13 +157,13 @@ class CopyOut:
 
     def _csv_value(self, field: bytearray, quoted: bool) -> bytes | None:
         value = bytes(field)
-        return None if not quoted and value == self._null else value
+        return None if not quoted and value == self._null_word else value
 
     def _to_csv(self, value: bytes | None) -> bytes:
         if value is None:
-            return self._null
+            return self._null_word
         # The server's own rule: quotes where something would be misread without them, also as NULL or as the end of data.
-        if value != self._null and value != b"\\." and not any(sign in value for sign in self._signs):
+        if value != self._null_word and value != b"\\." and not any(sign in value for sign in self._signs):
             return value
         escaped = value.replace(self._escape, self._escape * 2)
         if self._escape != self._quote:

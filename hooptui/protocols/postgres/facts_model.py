@@ -44,7 +44,8 @@ class Statement:
 
     facts: SqlFacts
     text: str
-    """As sent; of a batch only this statement's part."""
+    """Of a PREPARE, as sent, and of a batch only its part; empty for every other, because texts that differ in their constants
+    alone share what is known of them."""
     verb: str
     """The leading command, for a narrow column."""
     prepares: str | None = None

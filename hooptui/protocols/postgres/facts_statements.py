@@ -65,7 +65,7 @@ def read_statement(node: Body, text: str) -> tuple[Statement, bool]:
             unknown="EXECUTE of an unknown statement",
         )
     statement = Statement(
-        facts, text, found.verb, found.prepares, found.executes, found.body, found.explained, found.deallocates,
+        facts, text if found.prepares is not None else "", found.verb, found.prepares, found.executes, found.body, found.explained, found.deallocates,
         found.copy, found.sets, found.discards,
     )  # fmt: skip
     return statement, name in QUERIES and not found.walk.by_value

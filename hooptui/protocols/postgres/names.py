@@ -8,7 +8,6 @@ whatever follows. Across segments an unconfirmed change makes a name uncertain, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -38,18 +37,20 @@ class TooMuch(Exception):
     """The connection makes the gateway remember more than it may."""
 
 
-@dataclass(slots=True, eq=False)
 class Change(Generic[V]):
     """One change to the meaning of names that has been sent and not been answered."""
 
-    name: bytes | None
-    """None: every name that `covers` accepts."""
-    value: V | None
-    """None: the name means nothing afterwards."""
-    segment: int
-    serial: int
-    forget_on_failure: bool = False
-    """A failure leaves the name without a certain meaning, so it has none."""
+    __slots__ = ("forget_on_failure", "name", "segment", "serial", "value")
+
+    def __init__(self, name: bytes | None, value: V | None, segment: int, serial: int, forget_on_failure: bool) -> None:
+        self.name = name
+        """None: every name that `covers` accepts."""
+        self.value = value
+        """None: the name means nothing afterwards."""
+        self.segment = segment
+        self.serial = serial
+        self.forget_on_failure = forget_on_failure
+        """A failure leaves the name without a certain meaning, so it has none."""
 
 
 class Names(Generic[V]):

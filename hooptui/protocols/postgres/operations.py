@@ -7,17 +7,17 @@ the last word on names and settings, so wherever its answer is still outstanding
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
 from hooptui.core.model import EMPTY, Operation, SqlFacts
 from hooptui.protocols.postgres import codec, parameters, replies
 from hooptui.protocols.postgres.facts import understand, with_prepared
-from hooptui.protocols.postgres.facts_model import CopyShape, Statement, Understood, unknown
+from hooptui.protocols.postgres.facts_model import Statement, Understood, unknown
 from hooptui.protocols.postgres.names import UNCERTAIN
 from hooptui.protocols.postgres.pipeline import Expected, Pipeline, Portal, Prepared, Settle
 from hooptui.protocols.postgres.settings import NotReadable, Settings, depends
+from hooptui.protocols.postgres.steps import Ask, Drop, Goodbye, Pass, StandIn, Step, Wait
 from hooptui.protocols.postgres.wire import ProtocolViolation
 
 NAME_MAX: Final = 63
@@ -44,67 +44,6 @@ COPY_DATA, COPY_DONE, COPY_FAIL = b"dcf"
 COPY_IN: Final = codec.COPY_IN
 _COPY: Final = frozenset({COPY_DATA, COPY_DONE, COPY_FAIL})
 _KNOWN: Final = frozenset({PARSE, BIND, DESCRIBE, EXECUTE, CLOSE, FLUSH, QUERY, FUNCTION_CALL})
-
-# The steps are not frozen: one is made for each message, and a frozen dataclass takes three times as long to make.
-
-
-@dataclass(slots=True, eq=False)
-class Pass:
-    """Send it on as it is."""
-
-    expected: Expected | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Ask:
-    """It runs something: only with a permit."""
-
-    operation: Operation
-    simple: bool
-    """A Query; else an Execute."""
-    portal: Portal | None = None
-    """What an Execute runs; None when the gateway does not know it."""
-    copies: tuple[CopyShape, ...] = ()
-    changes: Callable[[int], list[tuple[int, Settle]]] | None = None
-    """Called with the segment when it is sent: what it makes of names."""
-    may_set: bool = False
-    """It may change settings that decide how texts are read."""
-    name: bytes = b""
-    """The portal's name."""
-    begins: bool | None = None
-    """It leaves the session inside a transaction block, or outside; None: as it was."""
-
-    @property
-    def named(self) -> bool:
-        return bool(self.name)
-
-
-@dataclass(slots=True, eq=False)
-class StandIn:
-    """Let the server fail in its place, and show the client this error instead."""
-
-    error: bytes
-
-
-@dataclass(slots=True, eq=False)
-class Drop:
-    """The server would ignore it."""
-
-
-@dataclass(slots=True, eq=False)
-class Wait:
-    """Read it again when this holds; `flush` tells the server to answer what it has."""
-
-    until: Callable[[], bool]
-    flush: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class Goodbye:
-    """The client ends the session."""
-
-
-Step: TypeAlias = Pass | Ask | StandIn | Drop | Wait | Goodbye
 
 
 class Reader:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from struct import Struct
+from typing import final
 
-from hooptui.protocols.postgres.wire import HEADER, ProtocolViolation
-
-_i16 = Struct(">h").unpack_from
-_u16 = Struct(">H").unpack_from
-_i32 = Struct(">i").unpack_from
-_u32 = Struct(">I").unpack_from
+from hooptui.protocols.postgres.wire import HEADER, ProtocolViolation, length_at
 
 
+@final
 class Reader:
     """Reads what the protocol page calls Int16, Int32, String and Byten, in order."""
 
@@ -45,21 +41,20 @@ class Reader:
         return self._data[self._advance(1)]
 
     def int16(self) -> int:
-        value: int = _i16(self._data, self._advance(2))[0]
-        return value
+        value = self.uint16()
+        return value - 0x10000 if value & 0x8000 else value
 
     def uint16(self) -> int:
         """A count: the server, too, reads these without a sign."""
-        value: int = _u16(self._data, self._advance(2))[0]
-        return value
+        position = self._advance(2)
+        return self._data[position] << 8 | self._data[position + 1]
 
     def int32(self) -> int:
-        value: int = _i32(self._data, self._advance(4))[0]
-        return value
+        value = self.uint32()
+        return value - 0x100000000 if value & 0x80000000 else value
 
     def uint32(self) -> int:
-        value: int = _u32(self._data, self._advance(4))[0]
-        return value
+        return length_at(self._data, self._advance(4))
 
     def take(self, size: int) -> bytes:
         position = self._advance(size)
@@ -82,12 +77,12 @@ class Reader:
         start = self._position + 4
         if start > self._end:
             raise self.violation("ends before its content does")
-        size: int = _i32(self._data, start - 4)[0]
-        if size == -1:
+        size = length_at(self._data, start - 4)
+        if size == 0xFFFFFFFF:
             self._position = start
             return None
-        if size < 0:
-            raise self.violation(f"has a value of length {size}")
+        if size & 0x80000000:
+            raise self.violation(f"has a value of length {size - 0x100000000}")
         end = start + size
         if end > self._end:
             raise self.violation("ends before its content does")

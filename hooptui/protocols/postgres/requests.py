@@ -18,18 +18,7 @@ from hooptui.core.gate import Permit, Refused, Why
 from hooptui.core.session import Session
 from hooptui.protocols.postgres import build, replies
 from hooptui.protocols.postgres.facts_model import CopyShape
-from hooptui.protocols.postgres.operations import (
-    COPY_DATA,
-    COPY_DONE,
-    COPY_FAIL,
-    Ask,
-    Drop,
-    Goodbye,
-    Pass,
-    Reader,
-    StandIn,
-    Wait,
-)
+from hooptui.protocols.postgres.operations import COPY_DATA, COPY_DONE, COPY_FAIL, Reader
 from hooptui.protocols.postgres.pipeline import (
     CLOSE,
     DESCRIBE,
@@ -45,6 +34,7 @@ from hooptui.protocols.postgres.rows import Layout
 from hooptui.protocols.postgres.running import Running
 from hooptui.protocols.postgres.settings import Settings
 from hooptui.protocols.postgres.stepping import step
+from hooptui.protocols.postgres.steps import Ask, Drop, Goodbye, Pass, StandIn, Wait
 from hooptui.protocols.postgres.wire import HEADER, Frame
 
 _SAFE_ENCODINGS = frozenset({"", "utf8", "utf-8", "unicode", "sql_ascii", "latin1"})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from struct import Struct
 from typing import TypeAlias
 
 from hooptui.core.gate import Masked
@@ -12,12 +11,10 @@ from hooptui.core.model import Column
 from hooptui.core.ports import Masker, ResultMask
 from hooptui.protocols.postgres import build, codec, layers
 from hooptui.protocols.postgres.layers import Lineage
-from hooptui.protocols.postgres.wire import ProtocolViolation
+from hooptui.protocols.postgres.wire import ProtocolViolation, length_at
 
 Keep: TypeAlias = Callable[[list[bytes | None], int], None]
 """Takes one row and the bytes of its message, for the recording."""
-
-_length = Struct(">I").unpack_from
 
 
 @dataclass(slots=True, eq=False)
@@ -34,12 +31,14 @@ class Layout:
     ascii_only: bool = False
 
 
-@dataclass(slots=True)
 class Tally:
     """What masking did to some rows."""
 
-    masked: int = 0
-    rules: set[str] | None = None
+    __slots__ = ("masked", "rules")
+
+    def __init__(self) -> None:
+        self.masked = 0
+        self.rules: set[str] | None = None
 
     def hit(self, rule: str) -> None:
         self.masked += 1
@@ -61,7 +60,7 @@ def frames(run: bytes) -> Iterator[bytes]:
     """The messages of a run as `wire.RunFramer` cuts it."""
     position, end = 0, len(run)
     while position < end:
-        after = position + 1 + _length(run, position + 1)[0]
+        after = position + 1 + length_at(run, position + 1)
         yield run[position:after]
         position = after
 

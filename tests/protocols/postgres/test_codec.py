@@ -84,7 +84,8 @@ def test_bind_comes_back(portal, statement, parameters, data):
     )
     results = data.draw(st.lists(code, max_size=4))
     bound = codec.bind(build.bind(portal, statement, parameters, formats=formats, results=results))
-    assert bound == codec.Bind(portal, statement, tuple(formats), tuple(parameters), tuple(results))
+    assert (bound.portal, bound.statement) == (portal, statement)
+    assert (bound.formats, bound.parameters, bound.results) == (tuple(formats), tuple(parameters), tuple(results))
     for index in range(len(parameters)):
         assert bound.format_of(index) == (0 if not formats else formats[0] if len(formats) == 1 else formats[index])
 
@@ -94,7 +95,8 @@ def test_bind_comes_back(portal, statement, parameters, data):
 def test_results_come_back(columns, row, name, types):
     assert codec.row_description(build.row_description(columns)) == tuple(columns)
     assert codec.data_row(build.data_row(row)) == row
-    assert codec.parse(build.parse(name, b"SELECT", types)) == codec.Parse(name, b"SELECT", tuple(types))
+    parsed = codec.parse(build.parse(name, b"SELECT", types))
+    assert (parsed.statement, parsed.query, parsed.types) == (name, b"SELECT", tuple(types))
     assert codec.parameter_description(build.parameter_description(types)) == tuple(types)
 
 

@@ -80,9 +80,8 @@ def test_functions_are_named() -> None:
 # --- batches
 
 
-def test_a_batch_is_the_union_with_each_part_its_own_text() -> None:
+def test_a_batch_is_the_union_of_its_parts() -> None:
     understood = understand("BEGIN; DELETE /* é */ FROM a;SELECT 'ü;' FROM b ; COMMIT")
-    assert [s.text for s in understood.statements] == ["BEGIN", "DELETE /* é */ FROM a", "SELECT 'ü;' FROM b", "COMMIT"]
     assert [s.verb for s in understood.statements] == ["begin", "delete", "select", "commit"]
     assert understood.verb == "delete"
     assert understood.facts == SqlFacts(
@@ -97,10 +96,16 @@ def test_one_part_that_is_not_understood_makes_the_batch_unknown() -> None:
     assert "unknown" in facts.commands
 
 
-def test_the_text_of_a_single_statement_is_kept_as_sent() -> None:
-    for number in range(3):  # also when the facts come from the memory by shape
-        sql = f" /* c */ SELECT {number} ; "
+def test_the_text_of_what_is_prepared_is_kept_as_sent_and_no_other() -> None:
+    for number in range(3):
+        sql = f" /* c */ PREPARE p AS SELECT {number} ; "
         assert understand(sql).statements[0].text == sql
+    batch = understand("SELECT 'é'; PREPARE p /* é */ AS DELETE FROM a WHERE b = 'ü;' ; PREPARE q AS SELECT 1")
+    assert [s.text for s in batch.statements] == [
+        "",
+        "PREPARE p /* é */ AS DELETE FROM a WHERE b = 'ü;'",
+        "PREPARE q AS SELECT 1",
+    ]
 
 
 @pytest.mark.parametrize("sql", ["", ";", " ;; ", "-- x", "/* x */ ;"])

@@ -9,9 +9,10 @@ from hooptui.core.gate import Refused, Why
 from hooptui.core.model import HoldTerms, MaskRule, MaskSet
 from hooptui.masking.masker import make_masker
 from hooptui.protocols.postgres import build, codec, replies, reports
-from hooptui.protocols.postgres.operations import Reader, StandIn
+from hooptui.protocols.postgres.operations import Reader
 from hooptui.protocols.postgres.pipeline import Pipeline
 from hooptui.protocols.postgres.settings import Settings
+from hooptui.protocols.postgres.steps import StandIn
 from tests.core.world import BOT, ORDERS, operation
 
 UTF8 = Settings({b"client_encoding": b"UTF8"})
