@@ -176,15 +176,15 @@ def peer_of(request: web.Request) -> str:
     return peer_name(transport.get_extra_info("peername")) if transport is not None else "gone"
 
 
-async def form_of(request: web.Request) -> dict[str, str]:
-    """The fields of an `application/x-www-form-urlencoded` body.
+async def form_of(request: web.Request, most: int = MAX_BODY) -> dict[str, str]:
+    """The fields of an `application/x-www-form-urlencoded` body of at most `most` bytes.
 
     Raises:
         Wrong: another type, too large, too slow, not UTF-8, too many fields or one of them twice.
     """
     if request.content_type != "application/x-www-form-urlencoded":
         raise Wrong(415, "wrong-type", "the body must be application/x-www-form-urlencoded")
-    raw = await body_of(request)
+    raw = await body_of(request, most)
     try:
         pairs = parse_qsl(
             raw.decode("utf-8"),
@@ -210,23 +210,23 @@ def once(pairs: list[tuple[str, str]]) -> dict[str, str]:
     return fields
 
 
-async def body_of(request: web.Request) -> bytes:
-    """The whole body.
+async def body_of(request: web.Request, most: int = MAX_BODY) -> bytes:
+    """The whole body of at most `most` bytes.
 
     Raises:
         Wrong: too large, too slow, or compressed.
     """
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Wrong(415, "compressed", "compressed bodies are not read")
-    if request.content_length is not None and request.content_length > MAX_BODY:
-        raise Wrong(413, "too-large", f"the body has more than {MAX_BODY // 1024} KiB")
+    if request.content_length is not None and request.content_length > most:
+        raise Wrong(413, "too-large", f"the body has more than {most // 1024} KiB")
     raw = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.content.iter_any():
                 raw += chunk
-                if len(raw) > MAX_BODY:
-                    raise Wrong(413, "too-large", f"the body has more than {MAX_BODY // 1024} KiB")
+                if len(raw) > most:
+                    raise Wrong(413, "too-large", f"the body has more than {most // 1024} KiB")
     except TimeoutError:
         raise Wrong(408, "too-slow", f"the body took longer than {BODY_SECONDS:g} s") from None
     return bytes(raw)

@@ -22,8 +22,8 @@ REQUEST = 10.0
 """Seconds for a request's headers to arrive, since the connection was made or the last answer was ready."""
 ANSWER = 30.0
 """Seconds for one request to be worked on, its body and what the identity provider has to say included."""
-MAX_BYTES = 128 * 1024
-"""Bytes that may come in for one request: headers, body, and what the client sends too early."""
+MAX_BYTES = 640 * 1024
+"""Bytes that may come in for one request: headers, body (SAML's are the largest), and what the client sends too early."""
 BACKLOG = 128
 
 

@@ -12,6 +12,7 @@ import aiohttp
 from aiohttp import web
 
 from hooptui.auth.provider import open_session
+from hooptui.auth.saml.service import Replays
 from hooptui.auth.urls import is_loopback
 from hooptui.core.clock import Clock
 from hooptui.core.secret import Secret
@@ -47,12 +48,16 @@ class Portal:
         clock: Clock,
         *,
         ssh: SshCa | None = None,
+        replays: Replays | None = None,
     ) -> None:
-        """`tls` is a server's context of the portal's own: its ALPN is set to HTTP/1.1 here.
+        """`tls` is a server's context of the portal's own: its ALPN is set to HTTP/1.1 here. `replays` remembers which SAML
+        assertions were used; the gateway's store does.
 
         Raises:
-            ValueError: a way's `ca_file` cannot be used.
+            ValueError: a way's `ca_file` cannot be used, or there is a SAML way and no `replays`.
         """
+        if settings.saml and replays is None:
+            raise ValueError("replays: found none, expected the store, because there is a SAML way")
         tls.set_alpn_protocols(["http/1.1"])
         self._settings = settings
         self._http: aiohttp.ClientSession | None = None
@@ -60,6 +65,7 @@ class Portal:
         self._listener: Listener | None = None
         self._tls = tls
         self._ssh = ssh
+        self._replays = replays
         self._names: frozenset[str] = frozenset()
         self._context = Context(settings, porter, clock, Devices(clock), Visits(clock))
         self._ways = {way.id: OidcLogin(way, verifier, clock, self._session) for way in settings.ways}
@@ -71,7 +77,7 @@ class Portal:
 
         Raises:
             OSError: the address cannot be listened on.
-            ImportError: a SAML way is set up without `hooptui[saml]`.
+            MissingExtra: a SAML way is set up without `hooptui[saml]`; a UserError.
         """
         settings, context = self._settings, self._context
         guard = Guard(context, self._gauge, lambda: self._names)
@@ -83,7 +89,9 @@ class Portal:
         if settings.saml:
             # Loaded only here: lxml and signxml are an extra.
             saml = importlib.import_module("hooptui.portal.saml")
-            application.add_routes(saml.routes(settings.saml, context.porter, Logins(context)))
+            application.add_routes(
+                saml.routes(settings.saml, context.porter, Logins(context), context.clock, self._replays)
+            )
         # aiohttp's own log quotes requests; what matters is told to the porter by code.
         silent = logging.Logger("hooptui.portal.http", logging.CRITICAL + 1)
         runner = web.AppRunner(

@@ -14,8 +14,6 @@ from hooptui.core.gate import LoginRefused
 class SamlCode(StrEnum):
     """Stable names; journal, screen and documentation use them."""
 
-    UNAVAILABLE = "saml-unavailable"
-    NO_LOGIN = "saml-no-login"
     MISSING = "saml-missing"
     NOT_BASE64 = "saml-not-base64"
     TOO_LARGE = "saml-too-large"
@@ -77,11 +75,6 @@ _ASK = "ask the people who run this gateway; its log has the details"
 _CLOCKS = "start the login again; if it stays, the clocks of this gateway and of the identity provider differ"
 
 WORDS: dict[SamlCode, tuple[str, str]] = {
-    SamlCode.UNAVAILABLE: ("login by SAML is not possible here", _ASK),
-    SamlCode.NO_LOGIN: (
-        "no login of this browser is waiting for an answer",
-        "start the login here, in this browser, with cookies switched on; each login takes one answer, within ten minutes",
-    ),
     SamlCode.MISSING: ("the identity provider sent no SAML response", _AGAIN),
     SamlCode.NOT_BASE64: ("the SAML response is not base64", _ASK),
     SamlCode.TOO_LARGE: (

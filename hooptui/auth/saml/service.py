@@ -15,6 +15,7 @@ from hooptui.auth.saml.request import Asked
 from hooptui.auth.saml.settings import SamlWay
 from hooptui.core.clock import Clock
 from hooptui.core.model import Identity
+from hooptui.errors import UserError
 
 if TYPE_CHECKING:
     from hooptui.auth.saml.assertion import Read
@@ -23,7 +24,7 @@ EXTRA = "hooptui[saml]"
 _NEEDED = ("lxml.etree", "signxml.verifier")
 
 
-class MissingExtra(Exception):
+class MissingExtra(UserError, ImportError):
     """SAML is configured, but its libraries are not installed. The message says how to mend it."""
 
 
@@ -66,6 +67,12 @@ class ServiceProvider:
     def ask(self, acs_url: str) -> Asked:
         """A fresh request; its `url` is where the browser goes."""
         return request.ask(self.way, acs_url, self._clock.now())
+
+    def metadata(self, acs_url: str) -> bytes:
+        """Our own metadata, for the provider's administrator: an XML document in UTF-8."""
+        from hooptui.auth.saml import metadata
+
+        return metadata.ours(self.way, acs_url)
 
     def judge(self, value: str, asked: Asked) -> Read:
         """Everything but the replay check, for a `SAMLResponse` as the form has it. Touches nothing that is shared, so it may run

@@ -55,7 +55,7 @@ def test_only_the_reason_stands_between_the_forged_and_the_accepted() -> None:
 def test_every_code_has_words_and_a_case() -> None:
     assert set(WORDS) == set(SamlCode)
     elsewhere = {
-        SamlCode.UNAVAILABLE, SamlCode.NO_LOGIN, SamlCode.REPLAYED, SamlCode.CERTIFICATE_EXPIRED, SamlCode.WRONG_CONTEXT,
+          SamlCode.REPLAYED, SamlCode.CERTIFICATE_EXPIRED, SamlCode.WRONG_CONTEXT,
     }  # fmt: skip
     assert {case[1] for case in CASES} == set(SamlCode) - elsewhere
     assert len({words[0] for words in WORDS.values()}) == len(WORDS)
