@@ -34,7 +34,7 @@ async def run(gateway: Gateway, seat: Seat, command: Command, *, readonly: bool)
         return Outcome(False, f"{verb.name}: this screen is read-only")
     operator = seat.operator
     if verb.changes and operator is None and not verb.anonymous:
-        how = "log in first (`login`)" if gateway.may_log_in else "the configuration names no operator"
+        how = "log in first (`login`)" if gateway.seats.may_log_in else "the configuration names no operator"
         return Outcome(False, f"{verb.name}: nobody here may decide: {how}")
     unknown = sorted(set(command.args) - {argument.name for argument in verb.args})
     if unknown:

@@ -21,6 +21,7 @@ from hooptui.audit.log import AuditLog, LogHealth
 from hooptui.auth.leases import Leases
 from hooptui.auth.oidc import Verifier
 from hooptui.config import Config
+from hooptui.config_build import PortalConfig
 from hooptui.core.approvals import Approval, Status, Vote
 from hooptui.core.bus import Bus
 from hooptui.core.clock import Clock, SystemClock
@@ -35,14 +36,12 @@ from hooptui.core.events import (
     PolicyRejected,
     Voted,
 )
-from hooptui.core.events_people import OperatorLoggedIn, OperatorLoggedOut
-from hooptui.core.gate import CannotRecord, LoginRefused, Why
+from hooptui.core.gate import CannotRecord, Why
 from hooptui.core.house import House
-from hooptui.core.model import Identity, Kind
-from hooptui.core.secret import Secret
 from hooptui.core.session import Session
 from hooptui.credentials import certificates
 from hooptui.credentials.keyfile import key_file
+from hooptui.credentials.ssh_certificates import SshCa
 from hooptui.credentials.static import resolve
 from hooptui.doorman import STRANGERS, FrontDoor
 from hooptui.grants import KeptApprovals
@@ -51,11 +50,12 @@ from hooptui.masking import make_masker
 from hooptui.policy.rules import Policy
 from hooptui.policy.store import PolicyHolder
 from hooptui.policy.suite import run_tests
-from hooptui.protocols.base import Bearer
+from hooptui.portal.server import Portal
+from hooptui.porter import GatewayPorter
 from hooptui.protocols.postgres import sasl
 from hooptui.protocols.postgres.facts import read_sql
 from hooptui.protocols.postgres.proxy import PostgresGate, PostgresTarget
-from hooptui.seat import Invitation, Seat
+from hooptui.seats import Seats
 from hooptui.store.sqlite import Store
 
 VIA = {"postgres": "pg", "ssh": "ssh", "kubernetes": "k8s"}
@@ -81,6 +81,7 @@ class Gateway:
         self.listeners: tuple[ListenerView, ...] = ()
         self.door: FrontDoor | None = None
         self.store: Store | None = None
+        self.portal: Portal | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- life
@@ -110,6 +111,9 @@ class Gateway:
             host, port = config.listen.postgres
             actual = await self.postgres.start(host, port)
             self.listeners = (ListenerView("pg", f"{host}:{actual}", True),)
+            self.seats = Seats(config, self.clock, self.keeper, door, emit=self.emit, mask=self.mask)
+            if config.portal is not None:
+                await self._open_portal(config.portal, door)
             self.emit(
                 GatewayStarted(
                     hooptui.__version__,
@@ -122,6 +126,32 @@ class Gateway:
             await self._close_all()
             raise
         self._spawn(self._tick())
+
+    async def _open_portal(self, config: PortalConfig, door: FrontDoor) -> None:
+        """Raises:
+        CredentialTrouble, ValueError, OSError: the portal cannot be opened.
+        """
+        settings = config.with_secrets()
+        porter = GatewayPorter(
+            self.config.name,
+            door,
+            self.keeper,
+            self.house,
+            self.log,
+            self.clock,
+            emit=self.emit,
+            listeners=lambda: self.listeners,
+            loop_delay=lambda: self.loop_delay,
+            ca=self.ca_file.read_text() if self.ca_file else None,
+        )
+        # A context of its own, for the protocol that TLS announces (ALPN) is another one.
+        portal = Portal(settings, self._tls(), porter, self.verifier, self.clock, ssh=SshCa.kept(self.config.state_dir))
+        try:
+            actual = await portal.start()
+        except ImportError:
+            raise ValueError("portal.saml: needs the extra hooptui[saml], which is not installed") from None
+        self.portal = self.seats.portal = portal
+        self.listeners += (ListenerView("web", f"{settings.host}:{actual}", True),)
 
     def _build(self) -> FrontDoor:
         """Everything between the journal and the listeners, which are handed the doorman.
@@ -183,6 +213,8 @@ class Gateway:
             self.door.draining = True
         if self.postgres is not None:
             await self.postgres.stop()
+        if self.portal is not None:
+            await self.portal.stop()
         self.listeners = tuple(ListenerView(one.protocol, one.address, False, "draining") for one in self.listeners)
         if seconds > 0 and self.door is not None:
             with contextlib.suppress(TimeoutError):
@@ -198,6 +230,8 @@ class Gateway:
             self.store.close()
         if self.postgres is not None:
             await self.postgres.close()
+        if self.portal is not None:
+            await self.portal.stop()
         await self.verifier.close()
         await self.log.close()
 
@@ -216,61 +250,6 @@ class Gateway:
         event = Event(self.clock.now(), "", body)
         self.log.append(event)
         self.bus.publish(event)
-
-    # --- who sits at the desks
-
-    @property
-    def may_log_in(self) -> bool:
-        """Whether operators can prove who they are at a screen."""
-        return self.config.portal is not None
-
-    def seat(self) -> Seat:
-        """A place at a new desk; the operator that the configuration names sits there until somebody logs in."""
-        return Seat(self.config.operator, self.clock, self.keeper.locked_out)
-
-    async def sit(self, seat: Seat, credential: Secret) -> str:
-        """Somebody proves who they are at a desk with a token or lease; returns their name, masked.
-
-        Raises:
-            LoginRefused: they did not.
-            CannotRecord: the journal was not told, and nobody sits there.
-        """
-        if self.door is None:
-            raise LoginRefused("draining", "the gateway is not up")
-        identity, _ = await self.door.identify(Bearer(credential), peer="control")
-        self.seated(seat, identity, "token")
-        return self.mask(identity.name)
-
-    def seated(self, seat: Seat, identity: Identity, how: str) -> None:
-        """Raises:
-        LoginRefused: the identity is locked out, or is no person.
-        CannotRecord: the journal was not told, and nobody sits there.
-        """
-        self.keeper.check(identity)
-        if identity.kind is not Kind.HUMAN:
-            raise LoginRefused("not-a-person", f"{identity.name} is no person, and only people decide")
-        name, groups = self.mask(identity.name), tuple(sorted(identity.groups))
-        self.emit(OperatorLoggedIn(identity.issuer, identity.subject, name, groups, how, identity.expires_at))
-        seat.sit(identity)
-
-    def invite(self, seat: Seat) -> Invitation:
-        """Begin a login at this desk.
-
-        Raises:
-            LoginRefused: there is no portal to log in at.
-        """
-        raise LoginRefused("no-portal", "this gateway has no portal to log in at (config: portal)")
-
-    def dismiss(self, seat: Seat) -> Identity | None:
-        """Whoever logged in at this desk leaves it.
-
-        Raises:
-            CannotRecord: the journal was not told (they have left all the same).
-        """
-        gone = seat.leave()
-        if gone is not None:
-            self.emit(OperatorLoggedOut(gone.key, "left"))
-        return gone
 
     def reload(self, by: str) -> str:
         """Load the policy's files again; the old policy stays when they are wrong. Live sessions are judged again.

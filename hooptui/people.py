@@ -64,7 +64,7 @@ async def revoke(call: Call) -> Outcome:
 
 async def login(call: Call) -> Outcome:
     try:
-        invitation = call.gateway.invite(call.seat)
+        invitation = call.gateway.seats.invite(call.seat)
     except LoginRefused as no:
         return Outcome(False, no.message)
     data = {
@@ -76,7 +76,7 @@ async def login(call: Call) -> Outcome:
 
 
 async def logout(call: Call) -> Outcome:
-    gone = call.gateway.dismiss(call.seat)
+    gone = call.gateway.seats.dismiss(call.seat)
     if gone is None:
         return Outcome(False, "nobody had logged in at this desk")
     return Outcome(True, f"{gone.name} has left this desk")

@@ -17,6 +17,8 @@ class Invitation:
     url: str
     until: float
     """Unix seconds."""
+    withdraw: Callable[[], None]
+    """Take it back."""
 
 
 class Seat:
@@ -51,5 +53,7 @@ class Seat:
 
     def leave(self) -> Identity | None:
         """Whoever logged in is gone; the local operator, if any, decides again."""
+        if self.invitation is not None:
+            self.invitation.withdraw()
         gone, self._person, self.invitation = self._person, None, None
         return gone

@@ -124,7 +124,7 @@ class LocalDesk:
     def __init__(self, gateway: Gateway, loop: asyncio.AbstractEventLoop, *, readonly: bool) -> None:
         self.gateway = gateway
         self._loop = loop
-        self._seat = gateway.seat()
+        self._seat = gateway.seats.seat()
         self._views = Views(gateway, self._seat)
         self._readonly = readonly
 

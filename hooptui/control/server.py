@@ -87,7 +87,7 @@ class Caller:
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self.seat = gateway.seat()
+        self.seat = gateway.seats.seat()
         self.views = Views(gateway, self.seat)
         self._watches: dict[int, Subscription] = {}
         self._next = 1
@@ -118,7 +118,7 @@ class Caller:
                 readonly = bool(args.get("readonly", True))
                 return await commands.run(self.gateway, self.seat, command, readonly=readonly)
             case "sit":
-                return await self.gateway.sit(self.seat, Secret(str(args["credential"])))
+                return await self.gateway.seats.sit(self.seat, Secret(str(args["credential"])))
             case "transcript":
                 found, after = await views.transcript(str(args["session"]), int(args["after"]), int(args["limit"]))
                 return wire.event_texts(found), after

@@ -75,7 +75,7 @@ class Views:
             operator_key=operator.key if operator else "",
             operator_groups=tuple(sorted(operator.groups)) if operator else (),
             operator_until=operator.expires_at if operator else None,
-            may_log_in=gateway.may_log_in,
+            may_log_in=gateway.seats.may_log_in,
         )
         sessions = tuple(gateway.sessions.values())
         return Snapshot(
@@ -144,7 +144,7 @@ class Views:
     def _may_vote(self, approval: Approval) -> str:
         operator = self.seat.operator
         if operator is None:
-            return "log in first" if self.gateway.may_log_in else "no operator is configured on this gateway"
+            return "log in first" if self.gateway.seats.may_log_in else "no operator is configured on this gateway"
         try:
             approval.may(operator, self.gateway.clock.now(), approval.terms.by, own=False)
         except VoteRefused as no:

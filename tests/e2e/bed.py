@@ -83,7 +83,9 @@ def _luhn(digits: str) -> str:
 class Bed:
     """See the module."""
 
-    def __init__(self, server: PostgresServer, home: Path, policy: str, more: str) -> None:
+    def __init__(
+        self, server: PostgresServer, home: Path, policy: str, more: str, issuers: str, listen: str, target: str
+    ) -> None:
         self.server = server
         self.home = home
         self.canaries = Canaries()
@@ -103,13 +105,13 @@ class Bed:
         self.config_text = f"""
 name: bed
 state_dir: state
-listen: {{postgres: "127.0.0.1:0"}}
+listen: {{postgres: "127.0.0.1:0"{listen}}}
 operator: {{name: ops-1, groups: [dba, oncall]}}
-issuers: [{{issuer: "{self.issuer.url}", audience: hooptui}}]
+issuers: [{{issuer: "{self.issuer.url}", audience: hooptui}}{issuers}]
 policy: policy.yaml
 targets:
   orders-db:
-    {{protocol: postgres, host: 127.0.0.1, port: {server.port}, database: {self.database}, user: scram, password: {{file: password}}, sslmode: verify-full, ca_file: "{server.ca}", labels: {{env: prod}}}}
+    {{protocol: postgres, host: 127.0.0.1, port: {server.port}, database: {self.database}, user: scram, password: {{file: password}}, sslmode: verify-full, ca_file: "{server.ca}", labels: {{env: prod}}{target}}}
 approvals: {{remind: 500ms}}
 {more}
 """
@@ -260,10 +262,19 @@ approvals: {{remind: 500ms}}
 
 
 @contextmanager
-def bed(server: PostgresServer, *, policy: str = POLICY, more: str = "") -> Iterator[Bed]:
-    """A running bed, closed at the end."""
+def bed(
+    server: PostgresServer,
+    *,
+    policy: str = POLICY,
+    more: str = "",
+    issuers: str = "",
+    listen: str = "",
+    target: str = "",
+) -> Iterator[Bed]:
+    """A running bed, closed at the end. YAML to add: `more` at the top level; `issuers`, `listen` and `target` inside their flow
+    lists and mappings, each beginning with a comma."""
     with tempfile.TemporaryDirectory(prefix="bed-") as home:
-        made = Bed(server, Path(home), policy, more)
+        made = Bed(server, Path(home), policy, more, issuers, listen, target)
         try:
             yield made
         finally:
