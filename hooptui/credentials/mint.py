@@ -74,14 +74,11 @@ class Mint(Protocol):
         """
 
     async def sweep(self, alive: Callable[[str], bool]) -> tuple[Removed, ...]:
-        """Take back what an earlier life of this gateway, or a failure, has left behind.
+        """Take back what an earlier life of this gateway, or a failure, has left behind; what stays is not `confirmed`.
 
         `alive` tells by its name whether a credential belongs to a session that lives; it is asked right before each removal, so
         that a session opened meanwhile keeps its own.
 
         Raises:
-            MintTrouble: not all could be looked at or removed.
+            MintTrouble: the target could not be looked at.
         """
-
-    async def close(self) -> None:
-        """Let go of connections to the target."""
