@@ -6,6 +6,7 @@ by which lease, and gives a terminal and nothing else: no forwarding, no agent, 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from dataclasses import dataclass
@@ -68,19 +69,9 @@ class SshCa:
             OSError: it cannot be made or read, others may read it, or it is not an Ed25519 key in OpenSSH's format.
         """
         path = state_dir / KEY_NAME
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return cls(_read(path))
-        key = ed25519.Ed25519PrivateKey.generate()
-        raw = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-        )
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        return cls(key)
+        if not path.exists():
+            _make(path)
+        return cls(_read(path))
 
     def sign(self, public_key: bytes, identity: Identity, lease: str, *, now: float) -> SshCertificate:
         """A certificate for one OpenSSH public key line.
@@ -146,6 +137,24 @@ def _bounded(text: str) -> str:
 
 def _line(key: ed25519.Ed25519PublicKey) -> str:
     return key.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode("ascii")
+
+
+def _make(path: Path) -> None:
+    """Put a new key there whole, or find that somebody else just did."""
+    raw = ed25519.Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(new)
+    finally:
+        new.unlink()
 
 
 def _read(path: Path) -> ed25519.Ed25519PrivateKey:

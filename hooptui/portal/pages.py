@@ -64,7 +64,7 @@ def ways(gateway: str, oidc: Sequence[tuple[str, str]], saml: Sequence[tuple[str
             "<p>No way to log in with a browser is set up here. Ask the people who run this gateway.</p>",
         )
     lead = (
-        f'<p>Then you can let device <span class="code">{text(device.user_code)}</span> in.</p>'
+        f"<p>Then you can let the device with the code <code>{text(device.user_code)}</code> in.</p>"
         if device is not None
         else ""
     )
@@ -141,7 +141,7 @@ def lease(gateway: str, given: Lease, secret: str, pg: str) -> str:
         gateway,
         "Your lease",
         f"<p>It is shown this once; keep it to yourself. It ends at {moment(given.expires_at)}.</p>\n"
-        f'<p><label for="lease">Lease</label></p>\n<pre id="lease" tabindex="0">{text(secret)}</pre>\n{how}'
+        f'<pre id="lease" tabindex="0" aria-label="Lease">{text(secret)}</pre>\n{how}'
         "<p>Everywhere else the whole text is the password or bearer token.</p>",
     )
 
