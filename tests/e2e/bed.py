@@ -148,6 +148,12 @@ approvals: {{remind: 500ms}}
         """Run a coroutine on the bed's own loop and wait for it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
+    def on_gateway(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the gateway's loop and wait for it."""
+        gateway = self.gateway.gateway
+        assert gateway is not None
+        return asyncio.run_coroutine_threadsafe(work, gateway.loop).result(60)
+
     def snapshot(self) -> Snapshot:
         return self.on_bed(self.desk.snapshot())
 
