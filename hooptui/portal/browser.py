@@ -62,13 +62,9 @@ class Browser:
         )
 
     async def leave(self, request: web.Request) -> web.Response:
-        """Off to the provider. A GET, since a form that ends elsewhere is what our own CSP forbids; nothing comes of it
-        before the person presses a button of ours."""
+        """Off to the provider."""
         way = self._way(request)
-        if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-            return see_other("/login")
-        self._context.slow_down(self._context.posts, request)
-        visit = self._context.visit_or_new(request)
+        visit = self._context.leaving(request)
         redirect = f"{self._context.url}/callback/{way.way.id}"
         return see_other(await way.away(redirect, lambda begun: self._context.visits.leave(visit, way.way.id, begun)))
 

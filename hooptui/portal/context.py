@@ -101,6 +101,20 @@ class Context:
         request[NEW_COOKIE] = cookie
         return visit
 
+    def leaving(self, request: web.Request) -> Visit:
+        """The visit of a person who goes off to log in. They do so by a GET, since a form that ends elsewhere is what our own
+        CSP forbids; so a page from elsewhere that sends them is sent to the choice of ways, and nothing comes of a login
+        before the person presses a button of ours.
+
+        Raises:
+            web.HTTPSeeOther: to the choice of ways.
+            Wrong: too often, or too many are here.
+        """
+        if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+            raise web.HTTPSeeOther("/login")
+        self.slow_down(self.posts, request)
+        return self.visit_or_new(request)
+
     async def posted(self, request: web.Request) -> tuple[Visit, dict[str, str]]:
         """The visit and the fields of a form that one of our own pages made for it.
 
@@ -135,12 +149,13 @@ class Logins:
         base64url) that they come back with.
 
         Raises:
-            Wrong: too many are logging in.
+            web.HTTPSeeOther: a page from elsewhere sent the person here.
+            Wrong: too often, or too many are logging in.
         """
-        return self._context.visits.leave(self._context.visit_or_new(request), way, data)
+        return self._context.visits.leave(self._context.leaving(request), way, data)
 
     def come_back(self, state: str, way: str) -> Pending:
-        """What was under way by this state, once.
+        """What was under way by this state, once; by whatever way when `way` is empty.
 
         Raises:
             LoginRefused: login-unknown.

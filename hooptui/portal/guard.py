@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 from hooptui.core.gate import LoginRefused
 from hooptui.portal import api, pages
 from hooptui.portal.context import COOKIE, NEW_COOKIE, UNAVAILABLE, Context, Wrong, answer, peer_of
-from hooptui.portal.listener import Gauge
+from hooptui.portal.listener import MAX_BYTES, Gauge
 
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -28,7 +28,9 @@ HEADERS: Final = {
 ANYWHERE: Final = frozenset({"/healthz", "/metrics"})
 """Asked by address, by whoever watches."""
 FROM_ELSEWHERE: Final = frozenset({"/saml/acs"})
-"""Where providers have browsers post to from their own site."""
+"""Where providers have browsers post to from their own site; their answers are large."""
+LARGE: Final = 640 * 1024
+"""Bytes that such a request may have."""
 POLLED: Final = "/v1/device/token"
 
 
@@ -49,7 +51,7 @@ class Guard:
         async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
             gauge = self._gauge(request)
             if gauge is not None:
-                gauge.began()
+                gauge.began(LARGE if request.path in FROM_ELSEWHERE else MAX_BYTES)
             try:
                 response = await self._answer(request, handler)
             finally:

@@ -22,8 +22,8 @@ REQUEST = 10.0
 """Seconds for a request's headers to arrive, since the connection was made or the last answer was ready."""
 ANSWER = 30.0
 """Seconds for one request to be worked on, its body and what the identity provider has to say included."""
-MAX_BYTES = 640 * 1024
-"""Bytes that may come in for one request: headers, body (SAML's are the largest), and what the client sends too early."""
+MAX_BYTES = 128 * 1024
+"""Bytes that may come in for one request: headers, body, and what the client sends too early. `Gauge.began` may raise it."""
 BACKLOG = 128
 
 
@@ -35,20 +35,19 @@ class Gauge(asyncio.Protocol):
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._received = 0
-        self._busy = False
+        self._most = MAX_BYTES
         self.closed: asyncio.Future[None] = loop.create_future()
         self.deadline = loop.time() + REQUEST
         """When it is cut, by the loop's clock."""
 
-    def began(self) -> None:
-        """A request's headers are here, and it is being worked on."""
-        self._busy = True
+    def began(self, most: int = MAX_BYTES) -> None:
+        """A request's headers are here, and it is being worked on; `most` bytes may come in for it."""
+        self._most = most
         self.deadline = self._loop.time() + ANSWER
 
     def ended(self) -> None:
         """Its answer is ready."""
-        self._busy = False
-        self._received = 0
+        self._most, self._received = MAX_BYTES, 0
         self.deadline = self._loop.time() + REQUEST
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -58,7 +57,7 @@ class Gauge(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
-        if self._received > MAX_BYTES:
+        if self._received > self._most:
             self.cut()
             return
         self._inner.data_received(data)

@@ -55,6 +55,7 @@ class Portal:
 
         Raises:
             ValueError: a way's `ca_file` cannot be used, or there is a SAML way and no `replays`.
+            MissingExtra: a SAML way is set up without `hooptui[saml]`; a UserError.
         """
         if settings.saml and replays is None:
             raise ValueError("replays: found none, expected the store, because there is a SAML way")
@@ -65,9 +66,13 @@ class Portal:
         self._listener: Listener | None = None
         self._tls = tls
         self._ssh = ssh
-        self._replays = replays
         self._names: frozenset[str] = frozenset()
         self._context = Context(settings, porter, clock, Devices(clock), Visits(clock))
+        self._saml: list[web.RouteDef] = []
+        if settings.saml and replays is not None:
+            # Loaded only here: lxml and signxml are an extra.
+            saml = importlib.import_module("hooptui.portal.saml")
+            self._saml = saml.routes(settings.saml, porter, Logins(self._context), clock, replays)
         self._ways = {way.id: OidcLogin(way, verifier, clock, self._session) for way in settings.ways}
 
     # --- life
@@ -77,7 +82,6 @@ class Portal:
 
         Raises:
             OSError: the address cannot be listened on.
-            MissingExtra: a SAML way is set up without `hooptui[saml]`; a UserError.
         """
         settings, context = self._settings, self._context
         guard = Guard(context, self._gauge, lambda: self._names)
@@ -86,12 +90,7 @@ class Portal:
         application.add_routes(Browser(context, self._ways).routes())
         application.add_routes(Api(context, self._ssh).routes())
         application.add_routes([web.get("/healthz", self._healthz), web.get("/metrics", self._metrics)])
-        if settings.saml:
-            # Loaded only here: lxml and signxml are an extra.
-            saml = importlib.import_module("hooptui.portal.saml")
-            application.add_routes(
-                saml.routes(settings.saml, context.porter, Logins(context), context.clock, self._replays)
-            )
+        application.add_routes(self._saml)
         # aiohttp's own log quotes requests; what matters is told to the porter by code.
         silent = logging.Logger("hooptui.portal.http", logging.CRITICAL + 1)
         runner = web.AppRunner(
