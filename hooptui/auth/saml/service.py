@@ -50,7 +50,7 @@ def need_extra() -> None:
         except ImportError as bad:
             name = module.split(".", 1)[0]
             raise MissingExtra(
-                f"saml: {name} cannot be loaded ({bad}); install it by `pip install '{EXTRA}'`"
+                f"SAML needs {name}, which cannot be loaded ({bad}); install it by: pip install '{EXTRA}'"
             ) from None
 
 
