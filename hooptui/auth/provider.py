@@ -98,12 +98,14 @@ class Provider:
         *,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        limit: int | None = None,
     ) -> Answer:
-        """One request and its whole answer, whatever its status.
+        """One request and its whole answer of at most `limit` bytes (MAX_DOCUMENT), whatever its status.
 
         Raises:
             LoginRefused: issuer-unreachable, or issuer-misconfigured for a redirect, a compressed or an endless answer.
         """
+        most = MAX_DOCUMENT if limit is None else limit
         try:
             async with self._session().request(
                 method,
@@ -118,7 +120,7 @@ class Provider:
                     raise self.misconfigured(f"the {what} redirects ({answer.status}); redirects are not followed")
                 if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
                     raise self.misconfigured(f"the {what} is compressed, which was not asked for")
-                raw = await _bounded(answer.content)
+                raw = await _bounded(answer.content, most)
                 status, media_type = answer.status, answer.content_type.lower()
         except TimeoutError:
             raise self.unreachable(f"the {what} took longer than {TIMEOUT:g} s") from None
@@ -129,7 +131,7 @@ class Provider:
                 f"the {what} could not be fetched: {type(bad).__name__}: {quoted(str(bad), 200)}"
             ) from None
         if raw is None:
-            raise self.misconfigured(f"the {what} has more than {MAX_DOCUMENT} bytes")
+            raise self.misconfigured(f"the {what} has more than {most} bytes")
         return Answer(status, media_type, raw)
 
     def read(self, answer: Answer, what: str) -> dict[str, object]:
@@ -162,12 +164,12 @@ def open_session() -> aiohttp.ClientSession:
     )
 
 
-async def _bounded(stream: aiohttp.StreamReader) -> bytes | None:
+async def _bounded(stream: aiohttp.StreamReader, most: int) -> bytes | None:
     """The whole body, or None when it is too large; never keeps more than the bound and one chunk."""
     raw = bytearray()
     async for chunk in stream.iter_any():
         raw += chunk
-        if len(raw) > MAX_DOCUMENT:
+        if len(raw) > most:
             return None
     return bytes(raw)
 

@@ -39,6 +39,8 @@ class Code(StrEnum):
     NOT_ACCEPTED = "not-accepted"
     BAD_GROUPS = "bad-groups"
     GROUP_OVERAGE = "group-overage"
+    REVOKED = "token-revoked"
+    VALIDITY_UNKNOWN = "validity-unknown"
     WRONG_NONCE = "wrong-nonce"
     WRONG_HASH = "wrong-at-hash"
 
@@ -104,6 +106,11 @@ WORDS: dict[Code, tuple[str, str]] = {
     Code.GROUP_OVERAGE: (
         "the identity provider left your groups out of the token because they are too many",
         "ask for a token that carries only the groups assigned to this application",
+    ),
+    Code.REVOKED: ("the token has been revoked", _AGAIN),
+    Code.VALIDITY_UNKNOWN: (
+        "whether the token has been revoked cannot be found out now",
+        "try again in a minute; if it stays, tell the people who run this gateway",
     ),
     Code.WRONG_NONCE: (
         "the identity provider's answer belongs to another login",
