@@ -11,18 +11,22 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from hooptui.core.gate import LoginRefused
+from hooptui.core.gate import CannotRecord, LoginRefused, Refused
 from hooptui.core.model import Target
 from hooptui.core.session import Session
+from hooptui.credentials.custody import Custody
+from hooptui.credentials.mint import Mint, MintTrouble
 from hooptui.protocols.base import Doorman
-from hooptui.protocols.postgres import build, reports, startup, upstream
+from hooptui.protocols.postgres import build, entry, replies, reports, startup, upstream
 from hooptui.protocols.postgres.cancel import CancelKeys
 from hooptui.protocols.postgres.catalogue import Catalogue
 from hooptui.protocols.postgres.channel import PostgresChannel
 from hooptui.protocols.postgres.codec import error_fields
+from hooptui.protocols.postgres.dialogue import Gone
+from hooptui.protocols.postgres.entry import Ended, Opening
 from hooptui.protocols.postgres.limits import Limits
 from hooptui.protocols.postgres.login import Ways
 from hooptui.protocols.postgres.relay import Relay
@@ -31,6 +35,7 @@ from hooptui.protocols.postgres.settings import REPORTED, Settings
 from hooptui.protocols.postgres.sides import ClientSide, ServerSide
 from hooptui.protocols.postgres.startup import CancelAsked, ClientHello, Unwelcome
 from hooptui.protocols.postgres.upstream import Connected, Upstream, UpstreamFailed
+from hooptui.protocols.postgres.wire import ProtocolViolation
 
 __all__ = ["Limits", "PostgresGate", "PostgresTarget"]
 
@@ -48,6 +53,9 @@ class PostgresTarget:
 
     target: Target
     upstream: Upstream
+    """The gateway's own login: for look-ups, and for sessions where nothing is minted."""
+    mint: Mint | None = None
+    """Makes the credential of each session, when it has one of its own."""
 
 
 @dataclass(slots=True, eq=False)
@@ -72,12 +80,18 @@ class PostgresGate:
         *,
         binding: bytes | None = None,
         oauth: OAuth | None = None,
+        custody: Custody | None = None,
     ) -> None:
         """`targets` are by the database name that a client asks for; `tls` is a server's context with ALPN `postgresql`.
 
         `binding` is `sasl.server_end_point` of that server's certificate; `oauth` is what clients without a token are told.
+        `custody` looks after what is minted; its owner starts and closes it, after this.
+
+        Raises:
+            ValueError: a target mints, and there is no custody.
         """
         self._doorman = doorman
+        self._custody = custody
         self._ways = Ways(doorman, binding, oauth)
         self._tls = tls
         self._limits = limits
@@ -93,7 +107,13 @@ class PostgresGate:
     # --- what the gateway calls
 
     def replace(self, targets: Mapping[str, PostgresTarget]) -> None:
-        """Other targets from now on, all at once. Running sessions keep the one they have."""
+        """Other targets from now on, all at once. Running sessions keep the one they have.
+
+        Raises:
+            ValueError: one of them mints, and there is no custody.
+        """
+        if self._custody is None and any(target.mint is not None for target in targets.values()):
+            raise ValueError("a target mints credentials, and nobody looks after them")
         before, after = self._places, {}
         for name, target in targets.items():
             old = before.get(name)
@@ -239,7 +259,7 @@ class PostgresGate:
             if place is None:
                 # The doorman admits to known targets only, so the two do not agree on what there is.
                 reason = "the target is not configured"
-                await client.refuse(
+                await client.reject(
                     build.error("3D000", f'target "{client.database}" is not configured', severity="FATAL")
                 )
                 return
@@ -255,22 +275,77 @@ class PostgresGate:
             self._doorman.left(session, reason)
 
     async def _open(self, client: ClientHello, session: Session, place: _Place, host: str) -> str:
-        """Connect upstream, relay until it is over; returns why it was."""
+        """Let in, connect upstream, relay until it is over; returns why it was."""
         target = place.target
-        name = target.target.name
+        session.channel = opening = Opening(session.house.clock)
+        waited = session.access is not None
         try:
-            connected = await upstream.connect(target.upstream, client.parameters, minor=client.minor)
+            try:
+                if waited:
+                    await entry.enter(client, session)
+                    opening.check()
+                connected = await opening.run(self._connect(client, session, target, opening), _drop)
+            except Exception as fault:  # noqa: BLE001 - `_farewell` raises what it does not know
+                last, reason = self._farewell(fault, opening, target.target.name)
+                await client.refuse(last)
+                return reason
+            return await self._relay(client, session, place, host, connected, welcomed=waited)
+        finally:
+            if target.mint is not None and self._custody is not None and opening.minted is not None:
+                back = self._custody.give_back(target.target.name, target.mint, opening.minted.name)
+                back.add_done_callback(lambda _: opening.over())
+            else:
+                opening.over()
+
+    async def _connect(
+        self, client: ClientHello, session: Session, target: PostgresTarget, opening: Opening
+    ) -> tuple[Upstream, Connected]:
+        """Log in upstream with the session's own credential where there is one, else with the gateway's."""
+        login = target.upstream
+        if target.mint is not None and self._custody is not None:
+            opening.minted = minted = await self._custody.issue(session, target.mint)
+            login = replace(login, user=minted.name, password=minted.secret)
+        return login, await upstream.connect(login, client.parameters, minor=client.minor)
+
+    def _farewell(self, fault: Exception, opening: Opening, name: str) -> tuple[bytes, str]:
+        """The last words to a client whose session did not open, and the reason for the record; the operator is told."""
+        try:
+            # Whatever else it looked like: when it was ended, that is why.
+            opening.check()
+            raise fault
+        except Ended as ended:
+            return replies.killed(str(ended)), str(ended)
+        except Refused as refused:
+            return entry.refused(refused), f"not let in: {refused.message}"
+        except Gone:
+            return b"", "the client left while it waited for access"
+        except ProtocolViolation as violation:
+            return replies.violation(str(violation)), f"protocol violation by the client: {violation}"
+        except CannotRecord:
+            words = "hooptui cannot record this session, so it is not opened"
+            return build.error(entry.CANNOT_CONNECT_NOW, words, severity="FATAL"), words
+        except MintTrouble as trouble:
+            self._doorman.trouble(name, trouble.code, trouble.message)
+            code, public = trouble.code, "its server does not give the gateway a credential for this session"
         except UpstreamFailed as failed:
             self._doorman.trouble(name, failed.code, failed.message)
-            await client.refuse(
-                build.error(
-                    "08006",
-                    f'hooptui cannot open target "{name}": {failed.public}',
-                    severity="FATAL",
-                    hint="The gateway is up; the trouble is on the target's side, and its operator has been told.",
-                )
-            )
-            return f"no session upstream: {failed.code}"
+            code, public = failed.code, failed.public
+        hint = "The gateway is up; the trouble is on the target's side, and its operator has been told."
+        words = f'hooptui cannot open target "{name}": {public}'
+        return build.error("08006", words, severity="FATAL", hint=hint), f"no session upstream: {code}"
+
+    async def _relay(
+        self,
+        client: ClientHello,
+        session: Session,
+        place: _Place,
+        host: str,
+        opened: tuple[Upstream, Connected],
+        *,
+        welcomed: bool,
+    ) -> str:
+        name = place.target.target.name
+        login, connected = opened
 
         def trouble(code: str, words: str) -> None:
             self._doorman.trouble(name, code, words)
@@ -283,10 +358,11 @@ class PostgresGate:
             status=connected.status,
             trouble=trouble,
         )
-        channel = PostgresChannel(relay, target.upstream, connected, place.catalogue, session.house.clock, trouble)
+        channel = PostgresChannel(relay, login, connected, place.catalogue, session.house.clock, trouble)
         key = self._keys.give(host, channel, pid=connected.pid, minor=client.minor)
         try:
-            client.transport.write(_welcome(session, connected, client.minor, key.pid, key.key))
+            hello = _welcome(session, connected, client.minor, key.pid, key.key)
+            client.transport.write(hello if welcomed else build.AUTH_OK + hello)
             connected.hand_over(ServerSide(relay))
             client.hand_over(ClientSide(relay))
             session.channel = channel
@@ -307,14 +383,18 @@ class PostgresGate:
 
 
 def _welcome(session: Session, connected: Connected, minor: int, pid: int, key: bytes) -> bytes:
-    """AuthenticationOk and what a server says until it is ready, with the gateway's own cancel key."""
+    """What a server says after AuthenticationOk until it is ready, with the gateway's own cancel key."""
     settings = Settings(dict(connected.parameters))
-    parts = [build.AUTH_OK]
+    parts = []
     for notice in connected.notices:
         parts.append(reports.masked(notice[0], notice, error_fields(notice), session.masker, settings))
     parts += [build.parameter_status(name, value) for name, value in connected.parameters if name in REPORTED]
     parts += [build.backend_key(pid, key), build.ready(connected.status)]
     return b"".join(parts)
+
+
+def _drop(opened: tuple[Upstream, Connected]) -> None:
+    opened[1].dialogue.abort()
 
 
 def _peer(address: object) -> str:

@@ -26,6 +26,8 @@ from hooptui.core.model import Access, Bound, Decision, Identity, MaskRule, Mask
 from hooptui.core.secret import Secret
 from hooptui.core.session import Session
 from hooptui.credentials import certificates
+from hooptui.credentials.custody import Custody
+from hooptui.credentials.mint import Mint, Removed
 from hooptui.masking.masker import make_masker
 from hooptui.protocols.base import Bearer, Credential, ProvedLease
 from hooptui.protocols.postgres import build, codec, sasl
@@ -142,6 +144,8 @@ class Gatehouse:
     server: PostgresServer
     loop: asyncio.AbstractEventLoop
     unhandled: list[dict[str, Any]]
+    custody: Custody
+    removed: list[Removed]
 
     def call(self, coroutine: Coroutine[Any, Any, T], timeout: float = 20.0) -> T:
         """Run a coroutine on the gate's loop and wait for it."""
@@ -195,7 +199,9 @@ def open_gate(
     limits: Limits | None = None,
     tell_every: float = 0.2,
     user: str = "postgres",
+    password: Secret | None = None,
     oauth: sasl.OAuth | None = None,
+    mint: Mint | None = None,
 ) -> Iterator[Gatehouse]:
     """A gate to one database of the real server, asked for as `orders`, on uvloop in its own thread."""
     made = certificates.ensure(home / "own", ("127.0.0.1",), now=time.time())
@@ -212,28 +218,34 @@ def open_gate(
         tell_every=tell_every,
     )
     door = Door(rooms)
-    there = Upstream(server.host, server.port, database, user, None, SslMode.VERIFY_FULL, server.ca)
+    there = Upstream(server.host, server.port, database, user, password, SslMode.VERIFY_FULL, server.ca)
 
-    async def make() -> tuple[PostgresGate, int]:
+    removed: list[Removed] = []
+
+    async def make() -> tuple[PostgresGate, Custody, int]:
+        custody = Custody(
+            lambda: {"orders": mint} if mint else {}, removed=lambda _, one: removed.append(one), trouble=door.trouble
+        )
         gate = PostgresGate(
-            door, {"orders": PostgresTarget(Target("orders", "postgres"), there)}, tls, limits or Limits(),
-            binding=sasl.server_end_point(made.certificate.read_bytes()), oauth=oauth,
+            door, {"orders": PostgresTarget(Target("orders", "postgres"), there, mint)}, tls, limits or Limits(),
+            binding=sasl.server_end_point(made.certificate.read_bytes()), oauth=oauth, custody=custody,
         )  # fmt: skip
-        return gate, await gate.start("127.0.0.1", 0)
+        return gate, custody, await gate.start("127.0.0.1", 0)
 
-    gate, port = asyncio.run_coroutine_threadsafe(make(), loop).result(10)
+    gate, custody, port = asyncio.run_coroutine_threadsafe(make(), loop).result(10)
     try:
-        yield Gatehouse(gate, door, book, judge, port, made.ca, server, loop, unhandled)
+        yield Gatehouse(gate, door, book, judge, port, made.ca, server, loop, unhandled, custody, removed)
         assert [context.get("message") for context in unhandled] == []
     finally:
-        asyncio.run_coroutine_threadsafe(_close(gate), loop).result(20)
+        asyncio.run_coroutine_threadsafe(_close(gate, custody), loop).result(20)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
 
 
-async def _close(gate: PostgresGate) -> None:
+async def _close(gate: PostgresGate, custody: Custody) -> None:
     await gate.close()
+    await custody.close()
     # uvloop closes what lies under a TLS transport one turn after it has said that the connection is lost.
     for _ in range(5):
         await asyncio.sleep(0)
