@@ -93,7 +93,7 @@ class MintYaml:
     user: str = ""
     """Who makes the roles; the target's own `user` when empty."""
     password: Reference | None = None
-    connections: Annotated[int, Between(1, 100)] = 3
+    connections: Annotated[int, Between(1, 100)] = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,18 +10,20 @@ import contextlib
 import secrets
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 from hooptui.audit.log import AuditLog
 from hooptui.auth.leases import LockedOut, is_lease
 from hooptui.auth.oidc import Verifier
+from hooptui.auth.revocation import Watcher
 from hooptui.config import Config
 from hooptui.core.clock import Clock
 from hooptui.core.events import Alert, Body, LoginFailed
 from hooptui.core.gate import CannotRecord, LoginRefused, Why
 from hooptui.core.house import House
-from hooptui.core.model import Bound, Identity, MaskRule, MaskSet, ScramKeys, Target
+from hooptui.core.model import Bound, Identity, Lease, MaskRule, MaskSet, ScramKeys, Target
+from hooptui.core.secret import Secret
 from hooptui.core.session import Session
 from hooptui.keeper import Keeper
 from hooptui.masking import detectors
@@ -50,6 +52,17 @@ class Totals:
     bytes_out: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Who somebody has been found to be, and by what."""
+
+    identity: Identity
+    lease: str = ""
+    """Identifier of the lease they came with; empty when they brought a token."""
+    token: Secret | None = field(default=None, repr=False)
+    """The token itself, or the one that the lease was given for, where it is at hand."""
+
+
 class FrontDoor:
     """See the module. Lives on the gateway's loop."""
 
@@ -60,6 +73,7 @@ class FrontDoor:
         policy: PolicyHolder,
         verifier: Verifier,
         keeper: Keeper,
+        watcher: Watcher,
         log: AuditLog,
         house: House,
         *,
@@ -72,6 +86,9 @@ class FrontDoor:
         self._policy = policy
         self._verifier = verifier
         self._keeper = keeper
+        self._watcher = watcher
+        self._tokens: dict[str, Secret] = {}
+        """Tokens that live leases were given for, by lease, where somebody can be asked whether they are still good."""
         self._log = log
         self._house = house
         self._emit = emit
@@ -103,8 +120,8 @@ class FrontDoor:
     ) -> Session:
         try:
             self.may_open()
-            identity, lease = await self.identify(credential, peer)
-            return self._open(identity, lease, target, protocol, peer, application, purpose, emergency)
+            proof = await self.identify(credential, peer)
+            return self._open(proof, target, protocol, peer, application, purpose, emergency)
         except LoginRefused as no:
             self.turned_away(no, protocol=protocol, target=target, peer=peer)
             raise
@@ -141,6 +158,7 @@ class FrontDoor:
 
     def left(self, session: Session, reason: str) -> None:
         session.closed(reason)
+        self._watcher.unwatch(session.id)
         if self.sessions.pop(session.id, None) is None:
             return
         self._disarm(session)
@@ -166,8 +184,8 @@ class FrontDoor:
             message = "hooptui cannot record sessions now, so it opens none"
             raise LoginRefused("unrecorded", message, log=f"{message}: {self._log.health.error}")
 
-    async def identify(self, credential: Credential, peer: str) -> tuple[Identity, str]:
-        """Who it is, and the lease they came with, empty when they brought a token. Newer proof extends what they have open.
+    async def identify(self, credential: Credential, peer: str) -> Proof:
+        """Who it is. A newer proof than those at hand extends what the identity has open.
 
         Raises:
             LoginRefused: nobody that may be here.
@@ -175,19 +193,41 @@ class FrontDoor:
         leases = self._keeper.leases
         match credential:
             case Bearer(secret) if is_lease(secret.reveal()):
-                lease = leases.check(secret, peer)
-                identity, name = lease.identity, lease.id
+                proof = self._by_lease(leases.check(secret, peer))
             case Bearer(secret):
-                identity, name = await self._verifier.identify(secret), ""
-            case ProvedLease(proved):
-                lease = leases.proved(proved)
-                identity, name = lease.identity, lease.id
+                proof = Proof(await self._verifier.identify(secret), "", secret)
+            case ProvedLease(name):
+                proof = self._by_lease(leases.proved(name))
             case _ as never:
                 assert_never(never)
-        self._keeper.check(identity)
+        self._keeper.check(proof.identity)
+        await self._watcher.check(proof.identity, proof.token)
+        self.renew(proof)
+        return proof
+
+    def renew(self, proof: Proof) -> None:
+        """A newer proof extends what the identity has open; from then on it is this one that must stay good."""
         with contextlib.suppress(CannotRecord):  # then nothing was extended, and the journal has its own banner
-            self._keeper.renew(identity)
-        return identity, name
+            for session in self._keeper.renew(proof.identity):
+                self._watch(session, proof)
+
+    def issue(
+        self, identity: Identity, how: str, *, peer: str, until: float | None, token: Secret | None
+    ) -> tuple[Lease, Secret]:
+        """A lease, and longer life for what its identity has open; `token` is what proved the identity, where there is one.
+
+        Raises:
+            LoginRefused: nobody gets one now, or not this identity.
+            CannotRecord: the journal was not told, and there is no lease.
+        """
+        self.may_open()
+        lease, secret = self._keeper.issue(identity, how, peer=peer, until=until)
+        if token is not None:
+            live = {one.id for one in self._keeper.leases.live()}
+            self._tokens = {name: kept for name, kept in self._tokens.items() if name in live}
+            self._tokens[lease.id] = token
+        self.renew(self._by_lease(lease))
+        return lease, secret
 
     def look_at_the_clock(self) -> None:
         """End what is over by the wall's clock, which may have jumped past what the timers were set to."""
@@ -215,10 +255,24 @@ class FrontDoor:
 
     # --- inside
 
+    def _by_lease(self, lease: Lease) -> Proof:
+        return Proof(lease.identity, lease.id, self._tokens.get(lease.id))
+
+    def _watch(self, session: Session, proof: Proof) -> None:
+        """End the session when what proved its identity is good no longer."""
+
+        def revoked(reason: str) -> None:
+            self._spawn(self._cut(session, reason))
+
+        self._watcher.watch(session.id, proof.identity, proof.token, revoked, until=proof.identity.expires_at)
+
+    @staticmethod
+    async def _cut(session: Session, reason: str) -> None:
+        await session.kill("the identity provider", reason)
+
     def _open(
         self,
-        identity: Identity,
-        lease: str,
+        proof: Proof,
         name: str,
         protocol: str,
         peer: str,
@@ -226,6 +280,7 @@ class FrontDoor:
         purpose: str,
         emergency: str,
     ) -> Session:
+        identity, lease = proof.identity, proof.lease
         target = self._target(name, protocol)
         admission = self._policy.admits(identity, target) if target else None
         if target is None or admission is None or not admission.admitted:
@@ -259,6 +314,7 @@ class FrontDoor:
         self._past = replace(self._past, sessions=self._past.sessions + 1)
         session.on_deadline = lambda: self._arm(session)
         self._arm(session)
+        self._watch(session, proof)
         return session
 
     def _arm(self, session: Session) -> None:

@@ -10,8 +10,7 @@ import contextlib
 import os
 import ssl
 import stat
-from collections.abc import Coroutine
-from dataclasses import replace
+from collections.abc import Coroutine, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import hooptui
 from hooptui.audit.log import AuditLog, LogHealth
 from hooptui.auth.leases import Leases
 from hooptui.auth.oidc import Verifier
+from hooptui.auth.revocation import Watcher
 from hooptui.config import Config
 from hooptui.config_build import PortalConfig
 from hooptui.core.approvals import Approval, Status, Vote
@@ -29,6 +29,7 @@ from hooptui.core.desk import ListenerView
 from hooptui.core.events import (
     Alert,
     Body,
+    CredentialRemoved,
     Event,
     GatewayStarted,
     GatewayStopped,
@@ -40,9 +41,10 @@ from hooptui.core.gate import CannotRecord, Why
 from hooptui.core.house import House
 from hooptui.core.session import Session
 from hooptui.credentials import certificates
+from hooptui.credentials.custody import Custody
 from hooptui.credentials.keyfile import key_file
+from hooptui.credentials.mint import Mint, Removed
 from hooptui.credentials.ssh_certificates import SshCa
-from hooptui.credentials.static import resolve
 from hooptui.doorman import STRANGERS, FrontDoor
 from hooptui.grants import KeptApprovals
 from hooptui.keeper import Keeper
@@ -57,6 +59,7 @@ from hooptui.protocols.postgres.facts import read_sql
 from hooptui.protocols.postgres.proxy import PostgresGate, PostgresTarget
 from hooptui.seats import Seats
 from hooptui.store.sqlite import Store
+from hooptui.targets import served, store_tag
 
 VIA = {"postgres": "pg", "ssh": "ssh", "kubernetes": "k8s"}
 """Protocol names as the narrow column has them."""
@@ -75,9 +78,12 @@ class Gateway:
         self.log = AuditLog(config.state_dir, clock=self.clock, on_health=self._on_health)
         self.policy = PolicyHolder(config.policy, _failing)
         self.verifier = Verifier(config.issuers, self.clock)
+        self.watcher = Watcher(config.issuers, self.verifier, self.clock, self._issuer_trouble)
+        self.custody = Custody(self._mints, removed=self._removed, trouble=self._mint_trouble)
         self.sessions: dict[str, Session] = {}
         self.loop_delay = 0.0
         self.postgres: PostgresGate | None = None
+        self._served: Mapping[str, PostgresTarget] = {}
         self.listeners: tuple[ListenerView, ...] = ()
         self.door: FrontDoor | None = None
         self.store: Store | None = None
@@ -99,15 +105,21 @@ class Gateway:
         await self.log.start()
         try:
             tls = self._tls()
-            self.door = door = self._build()
+            self.store = store = Store(config.state_dir / "store.sqlite")
+            self.door = door = self._build(store)
+            # Of the store, not of the name: whatever two gateways are called, each sweeps its own credentials only.
+            self._served = served(config.targets, store_tag(store), self.clock)
             self.postgres = PostgresGate(
                 door,
-                self._targets(),
+                self._served,
                 tls,
                 config.limits,
                 binding=sasl.server_end_point(self._certificate.read_bytes()),
                 oauth=self._oauth(),
+                custody=self.custody,
             )
+            self.custody.start()
+            self.watcher.start()
             host, port = config.listen.postgres
             actual = await self.postgres.start(host, port)
             self.listeners = (ListenerView("pg", f"{host}:{actual}", True),)
@@ -145,10 +157,7 @@ class Gateway:
             ca=self.ca_file.read_text() if self.ca_file else None,
         )
         # A context of its own, for the protocol that TLS announces (ALPN) is another one.
-        portal = Portal(
-            settings, self._tls(), porter, self.verifier, self.clock,
-            ssh=SshCa.kept(self.config.state_dir), replays=self.store,
-        )  # fmt: skip
+        portal = Portal(settings, self._tls(), porter, self.verifier, self.clock, ssh=SshCa.kept(self.config.state_dir))
         try:
             actual = await portal.start()
         except ImportError:
@@ -156,14 +165,13 @@ class Gateway:
         self.portal = self.seats.portal = portal
         self.listeners += (ListenerView("web", f"{settings.host}:{actual}", True),)
 
-    def _build(self) -> FrontDoor:
+    def _build(self, store: Store) -> FrontDoor:
         """Everything between the journal and the listeners, which are handed the doorman.
 
         Raises:
             StoreTrouble, OSError: the store or a key cannot be used.
         """
         config, state = self.config, self.config.state_dir
-        self.store = store = Store(state / "store.sqlite")
         self.approvals = KeptApprovals(self._voted, store.grants, self.clock.now())
         self.house = House(
             self.policy,
@@ -191,6 +199,7 @@ class Gateway:
             self.policy,
             self.verifier,
             self.keeper,
+            self.watcher,
             self.log,
             self.house,
             sessions=self.sessions,
@@ -235,6 +244,8 @@ class Gateway:
             await self.postgres.close()
         if self.portal is not None:
             await self.portal.stop()
+        await self.custody.close()
+        await self.watcher.stop()
         await self.verifier.close()
         await self.log.close()
 
@@ -276,6 +287,7 @@ class Gateway:
         name = self.sessions[approval.session].masker.text(vote.by.name) if approval.session in self.sessions else None
         if name is None:
             raise CannotRecord(f"the session of #{approval.number} is gone")
+        terms = approval.terms
         event = Event(
             vote.at,
             approval.session,
@@ -289,6 +301,7 @@ class Gateway:
                 vote.scope,
                 approval.lasts if approval.access and vote.approve else 0.0,
                 vote.break_glass,
+                tuple(sorted(vote.by.groups & (terms.break_glass if vote.break_glass else terms.by))),
             ),
         )
         self.log.append(event)
@@ -296,17 +309,20 @@ class Gateway:
 
     # --- inside
 
-    def _targets(self) -> dict[str, PostgresTarget]:
-        """The targets with their credentials as they are now.
+    def _mints(self) -> Mapping[str, Mint]:
+        return {name: target.mint for name, target in self._served.items() if target.mint is not None}
 
-        Raises:
-            CredentialTrouble: one cannot be had.
-        """
-        found = {}
-        for one in self.config.targets:
-            password = resolve(one.password.where) if one.password else None
-            found[one.target.name] = PostgresTarget(one.target, replace(one.upstream, password=password))
-        return found
+    def _removed(self, target: str, removed: Removed) -> None:
+        with contextlib.suppress(CannotRecord):  # it is gone all the same, and the journal has its own banner
+            self.emit(CredentialRemoved(target, removed.kind, removed.name, removed.confirmed, removed.how))
+
+    def _mint_trouble(self, target: str, code: str, words: str) -> None:
+        if self.door is not None:
+            self.door.trouble(target, code, words)
+
+    def _issuer_trouble(self, issuer: str, code: str, words: str) -> None:
+        if self.door is not None:
+            self.door.trouble(issuer, code, words)
 
     def _tls(self) -> ssl.SSLContext:
         tls, now = self.config.tls, self.clock.now()

@@ -124,7 +124,7 @@ class Keeper:
     # --- leases and grants
 
     def issue(self, identity: Identity, how: str, *, peer: str, until: float | None = None) -> tuple[Lease, Secret]:
-        """A new lease, and longer life for what the identity has open already.
+        """A new lease.
 
         Raises:
             LoginRefused: it is locked out.
@@ -143,17 +143,17 @@ class Keeper:
         except CannotRecord:
             self.leases.revoke(lease.id)
             raise
-        self.renew(lease.identity)
         return lease, secret
 
-    def renew(self, fresh: Identity) -> None:
-        """A newer proof of an identity extends its sessions, as long as it says the same about it.
+    def renew(self, fresh: Identity) -> list[Session]:
+        """A newer proof of an identity extends its sessions, as long as it says the same about it; returns those it extended.
 
         Raises:
             CannotRecord: the journal was not told; what was not extended ends as before.
         """
+        extended: list[Session] = []
         if fresh.expires_at is None:
-            return
+            return extended
         for session in tuple(self._sessions.values()):
             known = session.identity
             if known.key != fresh.key or (known.groups, known.kind, known.owner) != (
@@ -165,6 +165,8 @@ class Keeper:
             which = Bound.LEASE if session.lease else Bound.TOKEN
             if session.bounds.get(which, fresh.expires_at) < fresh.expires_at:
                 session.bound(which, fresh.expires_at)
+                extended.append(session)
+        return extended
 
     async def revoke_lease(self, lease: str, by: Identity, reason: str) -> int | None:
         """Take a lease back and end the sessions that were opened with it; how many, None when it is not in force.

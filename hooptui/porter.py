@@ -53,13 +53,14 @@ class GatewayPorter:
         self._ca = ca
 
     async def authenticate(self, secret: Secret, peer: str) -> Identity:
-        identity, _ = await self._door.identify(Bearer(secret), peer)
-        return identity
+        proof = await self._door.identify(Bearer(secret), peer)
+        return proof.identity
 
-    def issue(self, identity: Identity, how: str, peer: str, until: float | None = None) -> tuple[Lease, Secret]:
-        self._door.may_open()
+    def issue(
+        self, identity: Identity, how: str, peer: str, until: float | None = None, token: Secret | None = None
+    ) -> tuple[Lease, Secret]:
         try:
-            return self._keeper.issue(identity, how, peer=peer, until=until)
+            return self._door.issue(identity, how, peer=peer, until=until, token=token)
         except CannotRecord as broken:
             raise LoginRefused("unrecorded", UNRECORDED, log=f"{UNRECORDED}: {broken}") from None
 

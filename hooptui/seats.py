@@ -59,9 +59,9 @@ class Seats:
         Raises:
             LoginRefused: they did not.
         """
-        identity, _ = await self._door.identify(Bearer(credential), peer="control")
-        self._seated(seat, identity, "token")
-        return self._mask(identity.name)
+        proof = await self._door.identify(Bearer(credential), peer="control")
+        self._seated(seat, proof.identity, "lease" if proof.lease else "token")
+        return self._mask(proof.identity.name)
 
     def invite(self, seat: Seat) -> Invitation:
         """Begin a login at this desk; whoever enters the code at the portal, logs in and says yes there sits here then.
