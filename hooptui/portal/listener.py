@@ -36,23 +36,23 @@ class Gauge(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._received = 0
         self._most = MAX_BYTES
+        self._timer: asyncio.TimerHandle | None = None
         self.closed: asyncio.Future[None] = loop.create_future()
-        self.deadline = loop.time() + REQUEST
-        """When it is cut, by the loop's clock."""
 
     def began(self, most: int = MAX_BYTES) -> None:
         """A request's headers are here, and it is being worked on; `most` bytes may come in for it."""
         self._most = most
-        self.deadline = self._loop.time() + ANSWER
+        self._arm(ANSWER)
 
     def ended(self) -> None:
         """Its answer is ready."""
         self._most, self._received = MAX_BYTES, 0
-        self.deadline = self._loop.time() + REQUEST
+        self._arm(REQUEST)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.Transport):
             self._transport = transport
+        self._arm(REQUEST)
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -72,6 +72,8 @@ class Gauge(asyncio.Protocol):
         self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         self._inner.connection_lost(exc)
         if not self.closed.done():
             self.closed.set_result(None)
@@ -80,6 +82,11 @@ class Gauge(asyncio.Protocol):
         """Close at once, without a word."""
         if self._transport is not None:
             self._transport.abort()
+
+    def _arm(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if self.closed.done() else self._loop.call_later(seconds, self.cut)
 
 
 class Listener:
@@ -199,9 +206,7 @@ class Listener:
                     lambda: gauge, sock, ssl=self._tls, ssl_handshake_timeout=HANDSHAKE, ssl_shutdown_timeout=1.0
                 )
                 self._gauges[inner] = gauge
-                gauge.deadline = loop.time() + REQUEST
-                while not gauge.closed.done() and (left := gauge.deadline - loop.time()) > 0:
-                    await asyncio.wait((gauge.closed,), timeout=left)
+                await gauge.closed
         finally:
             gauge.cut()
             self._gauges.pop(inner, None)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import logging
 import ssl
 from collections.abc import Iterable
-from typing import Final
+from http import HTTPStatus
+from typing import Any, Final
 
 import aiohttp
 from aiohttp import web
@@ -23,7 +25,7 @@ from hooptui.portal.base import DeviceStart, Metric, Porter, Settle
 from hooptui.portal.browser import Browser
 from hooptui.portal.context import MAX_BODY, Context, Logins, Wrong, answer, peer_of
 from hooptui.portal.devices import Devices
-from hooptui.portal.guard import Guard
+from hooptui.portal.guard import HEADERS, Guard
 from hooptui.portal.listener import Gauge, Listener
 from hooptui.portal.oidc_login import IdTokens, OidcLogin
 from hooptui.portal.settings import PortalSettings
@@ -32,8 +34,30 @@ from hooptui.portal.visits import Visits
 MAX_HEADER: Final = 32 * 1024
 """Bytes of one header field, and of the request line: tokens of 16 KiB and cookies of others must fit."""
 MAX_HEADERS: Final = 64
+HTTP: Final[dict[str, Any]] = {
+    "access_log": None,
+    # aiohttp's own log quotes requests; what matters is told to the porter by code.
+    "logger": logging.Logger("hooptui.portal.http", logging.CRITICAL + 1),
+    "max_line_size": MAX_HEADER,
+    "max_field_size": MAX_HEADER,
+    "max_headers": MAX_HEADERS,
+    "lingering_time": 1.0,
+    "auto_decompress": False,
+}
+"""How aiohttp reads requests."""
 SHUTDOWN: Final = 2.0
 """Seconds that requests under way are given at the end."""
+
+
+class _Quiet(web.RequestHandler):
+    """aiohttp's protocol, except that it does not say a malformed request back."""
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        response = web.Response(status=status, text=f"{HTTPStatus(status).phrase}\n", headers=HEADERS)
+        response.force_close()
+        return response
 
 
 class Portal:
@@ -91,27 +115,16 @@ class Portal:
         application.add_routes(Api(context, self._ssh).routes())
         application.add_routes([web.get("/healthz", self._healthz), web.get("/metrics", self._metrics)])
         application.add_routes(self._saml)
-        # aiohttp's own log quotes requests; what matters is told to the porter by code.
-        silent = logging.Logger("hooptui.portal.http", logging.CRITICAL + 1)
-        runner = web.AppRunner(
-            application,
-            access_log=None,
-            logger=silent,
-            shutdown_timeout=SHUTDOWN,
-            max_line_size=MAX_HEADER,
-            max_field_size=MAX_HEADER,
-            max_headers=MAX_HEADERS,
-            lingering_time=1.0,
-            auto_decompress=False,
-        )
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN)
         await runner.setup()
         self._runner = runner
         server = runner.server
         if server is None:
             raise RuntimeError("aiohttp's runner was set up and has no server")
+        loop = asyncio.get_running_loop()
         listener = Listener(
-            server, self._tls, connections=settings.connections, per_peer=settings.connections_per_peer,
-            trouble=context.porter.trouble,
+            lambda: _Quiet(server, loop=loop, **HTTP), self._tls, connections=settings.connections,
+            per_peer=settings.connections_per_peer, trouble=context.porter.trouble,
         )  # fmt: skip
         self._listener = listener
         try:
