@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from hooptui.core.events import CredentialMinted
+from hooptui.core.events import CredentialMinted, Event
 from hooptui.core.gate import CannotRecord, Killed, Why
 from hooptui.core.secret import Secret
 from hooptui.core.session import Session
@@ -97,6 +97,53 @@ def test_a_kill_is_proved_and_takes_the_role(house: Gatehouse) -> None:
     psql, session = asleep(house)
     done: Killed = house.call(session.kill("ops-1", "enough"))
     assert done.confirmed and done.how == "cancelled, terminated, gone from pg_stat_activity"
+    assert "terminated by ops-1: enough" in psql.end()[1]
+    house.until(lambda: house.removed)
+    assert house.removed[0].confirmed and roles(house) == ""
+
+
+def test_a_drop_that_the_session_tried_to_block_goes_through(house: Gatehouse) -> None:
+    with psycopg.connect(house.dsn(), autocommit=True) as made:
+        mine = name(house)
+        made.execute("CREATE TABLE bait (id int)")
+        made.execute(f'GRANT SELECT ON bait TO "{mine}"')  # type: ignore[arg-type]  # a test's own text
+        made.execute("SET ROLE NONE")
+        made.execute("CREATE TABLE hook (id int)")
+    house.until(lambda: house.removed)
+    assert "1 object given to gate_app" in house.removed[0].how and house.removed[0].confirmed
+
+
+def test_a_killed_client_leaves_no_role(house: Gatehouse) -> None:
+    psql, _ = asleep(house)
+    assert roles(house)
+    psql.process.kill()
+    psql.end()
+    house.until(lambda: house.removed)
+    assert roles(house) == ""
+
+
+def test_an_unrecorded_credential_opens_nothing(house: Gatehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    append = house.book.append
+
+    def choose(event: Event) -> None:
+        if isinstance(event.body, CredentialMinted):
+            raise CannotRecord("disk full")
+        append(event)
+
+    monkeypatch.setattr(house.book, "append", choose)
+    _, err, code = Psql(house).end()
+    assert code == 2 and "hooptui cannot record this session, so it is not opened" in err
+    house.until(lambda: house.removed)
+
+
+def test_a_mint_in_trouble_is_the_operator_s_and_no_name_of_it_the_client_s(house: Gatehouse) -> None:
+    house.server.sql("ALTER ROLE gate_minter NOCREATEROLE")
+    try:
+        _, err, code = Psql(house).end()
+    finally:
+        house.server.sql("ALTER ROLE gate_minter CREATEROLE")
+    words = 'cannot open target "orders": its server does not give the gateway a credential for this session'
+    assert code == 2 and words in err
     assert "gate_minter" not in err and "gate_app" not in err
     assert (
         house.door.troubles[0][1] == "mint-refused" and "permission denied to create role" in house.door.troubles[0][2]
