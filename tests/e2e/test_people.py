@@ -21,7 +21,7 @@ ACCESS = """
     effect: approve
     grants: true
     reason: on-call access
-    when: {principal: {groups: [oncall]}, resource: {protocol: postgres}, postgres: {commands: [select]}}
+    when: {principal: {groups: [oncall]}, resource: {protocol: postgres}, postgres: {commands: [select, call]}}
     approval: {by: [dba], scope_lasts: 5m, break_glass: [leads], break_glass_lasts: 5m}
 """
 
