@@ -12,6 +12,7 @@ from dataclasses import fields
 from typing import Final
 
 from hooptui.audit.codec import kind_of
+from hooptui.audit.plain_people import people_words
 from hooptui.core.events import (
     Asked,
     Body,
@@ -20,7 +21,6 @@ from hooptui.core.events import (
     Finished,
     Frozen,
     Header,
-    Held,
     KillAsked,
     KillDone,
     Omitted,
@@ -28,7 +28,6 @@ from hooptui.core.events import (
     Rows,
     SessionClosed,
     SessionOpened,
-    Voted,
 )
 from hooptui.core.visible import visible
 
@@ -66,7 +65,8 @@ def _words(body: Body) -> list[str]:
         case SessionOpened():
             return [
                 f"● {visible(body.name)} → {visible(body.target)} ({visible(body.protocol)}) from {visible(body.peer)}",
-                f"  {visible(body.issuer)}#{visible(body.subject)} ({visible(body.kind)})",
+                f"  {visible(body.issuer)}#{visible(body.subject)} ({visible(body.kind)}{f' for {visible(body.owner)}' if body.owner else ''})"
+                + (f" · lease {visible(body.lease)}" if body.lease else ""),
                 f"  groups {_list(body.groups)} · application {visible(body.application) or '-'} · policy {visible(body.policy)}",
                 *([f"  until {_stamp(body.deadline)} UTC"] if body.deadline is not None else []),
             ]
@@ -83,22 +83,11 @@ def _words(body: Body) -> list[str]:
             return [*_block(f"▶ {body.operation} ", body.text), *values]
         case Decided():
             sign = "✓" if body.effect == "allow" else "✗"
-            by = f" by {visible(body.by)}" if body.by else ""
+            by = f" by {visible(body.by)}" if body.by and body.why != "granted" else ""
             number = f" #{body.approval}" if body.approval else ""
             return [
                 f"{sign} {body.operation} {visible(body.effect)} ({visible(body.why)}){number}{by}"
                 f" · rule {_list(body.rules)} · {visible(body.reason)}"
-            ]
-        case Held():
-            return [
-                f"▲ {body.operation} held as #{body.approval} · rule {visible(body.rule)} “{visible(body.reason)}”",
-                f"  needs {body.quorum} of {_list(body.by)} · risk {visible(body.risk)} · until {_stamp(body.expires_at)} UTC",
-            ]
-        case Voted():
-            verb = "approves" if body.approve else "denies"
-            words = f" ({visible(body.scope)})" if body.approve else ""
-            return [
-                f"{'✓' if body.approve else '✗'} {visible(body.name)} ({visible(body.by)}) {verb} #{body.approval}{words}: {visible(body.reason)}"
             ]
         case Finished():
             masked = f" · {body.masked} values masked ({_list(body.masks)})" if body.masked else ""
@@ -119,6 +108,8 @@ def _words(body: Body) -> list[str]:
         case KillDone():
             sure = "confirmed" if body.confirmed else "NOT confirmed"
             return [f"✗ kill {sure} after {body.seconds:.3f} s: {visible(body.how)}"]
+        case _ if found := people_words(body):
+            return found
         case _:
             parts = (f"{field.name} {visible(str(getattr(body, field.name)))}" for field in fields(body))
             return [f"● {kind_of(type(body)).replace('_', ' ')}: {' · '.join(parts)}"]
