@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hooptui
+
+if TYPE_CHECKING:
+    from hooptui.config import Config
+    from hooptui.core.secret import Secret
 
 DEFAULT_CONFIG = Path("hooptui.yaml")
 USAGE = 2
@@ -55,7 +61,15 @@ def parser() -> argparse.ArgumentParser:
     do.add_argument("verb", help="see `hooptui do help`")
     do.add_argument("args", nargs="*", metavar="ARG", help="in the order `hooptui do help` shows, or name=value")
     do.add_argument("--json", action="store_true", help="print the outcome as one JSON object")
+    do.add_argument(
+        "--as-me",
+        action="store_true",
+        help="decide by your own name, with the lease that `hooptui login` keeps, not as the operator of the configuration",
+    )
     do.set_defaults(run=_do)
+
+    # Its own arguments are read by its own parser, so that no other command loads what it needs.
+    verbs.add_parser("login", help="prove who you are, and set up psql, kubectl and ssh for it", add_help=False)
 
     demo = verbs.add_parser(
         "demo", help="an embedded world to try it in: real PostgreSQL, identity provider, busy agents"
@@ -130,7 +144,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     from hooptui.errors import UserError
 
-    args = parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given[:1] == ["login"]:
+        from hooptui.login.main import run
+
+        return run(given[1:])
+    args = parser().parse_args(given)
     try:
         status: int = args.run(args)
         return status
@@ -197,9 +216,13 @@ def _do(args: argparse.Namespace) -> int:
             raise UserError(f"{args.verb}: found {word!r}, expected {' '.join(names) or 'no argument'}")
     config = load(args.config)
 
+    credential = _lease(config) if args.as_me else None
+
     async def ask() -> Outcome:
         desk = RemoteDesk(config.state_dir, readonly=False)
         try:
+            if credential is not None:
+                await desk.sit(credential)
             return await desk.run(Command(args.verb, given))
         finally:
             await desk.close()
@@ -213,6 +236,25 @@ def _do(args: argparse.Namespace) -> int:
     else:
         print(outcome.text)
     return 0 if outcome.ok else 1
+
+
+def _lease(config: Config) -> Secret:
+    """The lease that `hooptui login` keeps for this gateway.
+
+    Raises:
+        UserError: there is none.
+    """
+    from hooptui.errors import UserError
+    from hooptui.login.gateway import origin
+    from hooptui.login.state import Place, load
+
+    if config.portal is None:
+        raise UserError("--as-me: this gateway has no portal to log in at (config: portal)")
+    url = origin(config.portal.settings.public_url)
+    kept = load(Place.of(url, os.environ))
+    if kept is None:
+        raise UserError(f"--as-me: you have not logged in; do: hooptui login {url}")
+    return kept.secret
 
 
 def _init(args: argparse.Namespace) -> int:
