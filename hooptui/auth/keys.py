@@ -20,6 +20,10 @@ MAX_KEYS = 100
 RSA_BITS = (2048, 8192)
 """Below is too weak (NIST SP 800-131A), above costs too much to verify."""
 
+_ROCA = {
+    prime: frozenset(pow(65_537, power, prime) for power in range(prime))
+    for prime in (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
+}
 _CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "Ed25519": "Ed25519", "EdDSA": "Ed25519"}
 _MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "k", "oth")
@@ -165,7 +169,18 @@ def _public_key(member: Mapping[str, object]) -> PublicKey | None:
 
 def _sound_rsa(plain: Mapping[str, str]) -> bool:
     modulus, exponent = _integer(plain["n"]), _integer(plain["e"])
-    return RSA_BITS[0] <= modulus.bit_length() <= RSA_BITS[1] and 3 <= exponent < 1 << 32 and exponent % 2 == 1
+    return (
+        RSA_BITS[0] <= modulus.bit_length() <= RSA_BITS[1]
+        and 3 <= exponent < 1 << 32
+        and exponent % 2 == 1
+        and not _roca(modulus)
+    )
+
+
+def _roca(modulus: int) -> bool:
+    """Whether the key comes from the library whose keys can be factored (CVE-2017-15361): its moduli are powers of 65537
+    modulo each of these primes, which others are by chance once in 2^27."""
+    return all(modulus % prime in powers for prime, powers in _ROCA.items())
 
 
 def _integer(text: str) -> int:
