@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 from hooptui.core.gate import LoginRefused
 from hooptui.portal import api, pages
 from hooptui.portal.context import COOKIE, NEW_COOKIE, UNAVAILABLE, Context, Wrong, answer, peer_of
-from hooptui.portal.listener import MAX_BYTES, Gauge
+from hooptui.portal.listener import LARGE, MAX_BYTES, Gauge
 
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -29,8 +29,6 @@ ANYWHERE: Final = frozenset({"/healthz", "/metrics"})
 """Asked by address, by whoever watches."""
 FROM_ELSEWHERE: Final = frozenset({"/saml/acs"})
 """Where providers have browsers post to from their own site; their answers are large."""
-LARGE: Final = 640 * 1024
-"""Bytes that such a request may have."""
 POLLED: Final = "/v1/device/token"
 
 

@@ -24,6 +24,9 @@ ANSWER = 30.0
 """Seconds for one request to be worked on, its body and what the identity provider has to say included."""
 MAX_BYTES = 128 * 1024
 """Bytes that may come in for one request: headers, body, and what the client sends too early. `Gauge.began` may raise it."""
+LARGE = 640 * 1024
+"""The same for requests that may be larger; and until one is looked at, since much of its body can come with its headers."""
+HEADERS_END = b"\r\n\r\n"
 BACKLOG = 128
 
 
@@ -36,17 +39,19 @@ class Gauge(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._received = 0
         self._most = MAX_BYTES
+        self._end: bytes | None = b""
+        """While headers are awaited: the last bytes, in which their end may have begun."""
         self._timer: asyncio.TimerHandle | None = None
         self.closed: asyncio.Future[None] = loop.create_future()
 
     def began(self, most: int = MAX_BYTES) -> None:
         """A request's headers are here, and it is being worked on; `most` bytes may come in for it."""
-        self._most = most
+        self._most, self._end = most, None
         self._arm(ANSWER)
 
     def ended(self) -> None:
         """Its answer is ready."""
-        self._most, self._received = MAX_BYTES, 0
+        self._most, self._received, self._end = MAX_BYTES, 0, b""
         self._arm(REQUEST)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -57,6 +62,11 @@ class Gauge(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
+        if self._end is not None:
+            if HEADERS_END in self._end + data:
+                self._most, self._end = LARGE, None
+            else:
+                self._end = data[-3:]
         if self._received > self._most:
             self.cut()
             return
