@@ -268,7 +268,7 @@ class FrontDoor:
 
     @staticmethod
     async def _cut(session: Session, reason: str) -> None:
-        await session.kill("the identity provider", reason)
+        await session.kill("the gateway", reason)
 
     def _open(
         self,
