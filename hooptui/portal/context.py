@@ -197,6 +197,8 @@ async def form_of(request: web.Request, most: int = MAX_BODY) -> dict[str, str]:
     Raises:
         Wrong: another type, too large, too slow, not UTF-8, too many fields or one of them twice.
     """
+    if not request.can_read_body:
+        return {}
     if request.content_type != "application/x-www-form-urlencoded":
         raise Wrong(415, "wrong-type", "the body must be application/x-www-form-urlencoded")
     raw = await body_of(request, most)

@@ -76,7 +76,7 @@ class Guard:
             return self._refused(request, no)
         except web.HTTPException as other:
             if other.status < 400:
-                return other
+                raise
             words = HTTPStatus(other.status).phrase.lower()
             problem = self._problem(request, other.status, words.replace(" ", "-"), words, "")
             if "Allow" in other.headers:

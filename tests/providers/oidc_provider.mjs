@@ -84,7 +84,7 @@ function configuration() {
     clients: setup.clients.map(({ claims, ...client }) => ({ id_token_signed_response_alg: setup.algorithm, ...client })),
     clientDefaults: { id_token_signed_response_alg: setup.algorithm },
     conformIdTokenClaims: false,
-    claims: { openid: ['sub'], profile: ['name', 'preferred_username'], groups: ['groups', 'act'] },
+    claims: { openid: ['sub'], profile: ['name', 'preferred_username'], groups: ['groups', 'act', 'idtyp', '_claim_names'] },
     scopes: ['openid', 'offline_access', 'groups', 'profile'],
     ttl: {
       AccessToken: () => settings.accessTokenSeconds,
