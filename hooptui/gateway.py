@@ -157,7 +157,15 @@ class Gateway:
             ca=self.ca_file.read_text() if self.ca_file else None,
         )
         # A context of its own, for the protocol that TLS announces (ALPN) is another one.
-        portal = Portal(settings, self._tls(), porter, self.verifier, self.clock, ssh=SshCa.kept(self.config.state_dir))
+        portal = Portal(
+            settings,
+            self._tls(),
+            porter,
+            self.verifier,
+            self.clock,
+            ssh=SshCa.kept(self.config.state_dir),
+            replays=self.store,
+        )
         try:
             actual = await portal.start()
         except ImportError:
