@@ -264,7 +264,7 @@ def _saml(given: SamlYaml, url: str, base: Path) -> SamlWay:
             id=given.id,
             title=given.title,
             idp=SamlIdp.pinned(given.entity_id, given.sso_url, [base / file for file in given.certificates]),
-            sp_entity_id=given.sp_entity_id or f"{url}/saml/{given.id}/metadata",
+            sp_entity_id=given.sp_entity_id or (f"{url}/saml/{given.id}/metadata" if url else f"urn:hooptui:{given.id}"),
             subject=given.subject,
             name_id_format=given.name_id_format,
             name=given.name,

@@ -172,8 +172,8 @@ class SamlYaml:
 
 @dataclass(frozen=True, slots=True)
 class PortalYaml:
-    url: str
-    """How browsers and `hooptui login` reach it: https://bastion.example:8443"""
+    url: str = ""
+    """How browsers and `hooptui login` reach it: https://bastion.example:8443; https://localhost and the port when empty."""
     ways: tuple[WayYaml, ...] = ()
     saml: tuple[SamlYaml, ...] = ()
     metrics: Reference | None = None
