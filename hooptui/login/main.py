@@ -245,13 +245,9 @@ class _Run:
         client_id = self.args.client_id or way.client_id
         if not client_id:
             raise UserError(f"{info.name} does not say which client to be at {way.id}; give --client-id")
-        client = Client(
-            client_id,
-            None if secret is None else Secret(secret),
-            self.args.scope,
-            self.args.resource,
-            self.args.audience,
-        )
+        hidden = None if secret is None else Secret(secret)
+        scope = self.args.scope or (SCOPE if secret is None else "")
+        client = Client(client_id, hidden, scope, self.args.resource, self.args.audience)
         return Provider(way.issuer, client, web.options(None))
 
     def _token(self) -> Secret:

@@ -81,7 +81,8 @@ class Provider:
             with asking(endpoint, TRUST):
                 response = session.post(
                     endpoint,
-                    data={"client_id": self._client.id, **self._client.asked()},
+                    data=self._client.asked(),
+                    headers={"Content-Type": "application/x-www-form-urlencoded"},
                     auth=session.client_auth(session.token_endpoint_auth_method),
                 )
             if response.status_code != 200:
