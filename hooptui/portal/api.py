@@ -158,6 +158,7 @@ class Api:
         return answer(200, {"certificate": made.certificate, "expires_in": left, "ca": self._ssh.public_key})
 
     async def whoami(self, request: web.Request) -> web.Response:
+        self._context.slow_down(self._context.polls, request)
         identity = await self._context.porter.authenticate(bearer(request), peer_of(request))
         return answer(200, {"identity": shown(identity), "expires_at": identity.expires_at})
 

@@ -40,7 +40,7 @@ def home(gateway: str, login: Login | None, csrf: str) -> str:
             "Access gateway",
             "<p>This gateway stands in front of databases, hosts and clusters. Log in here to get a short-lived lease for "
             "<code>psql</code>, <code>ssh</code> or <code>kubectl</code>.</p>\n"
-            '<p class="row"><a class="button" href="/login">Log in</a> <a class="button" href="/device">Enter a device code</a></p>',
+            '<p class="row"><a class="button" href="/login">Log in</a> <a class="button quiet" href="/device">Enter a device code</a></p>',
         )
     return page(
         gateway,
@@ -74,7 +74,7 @@ def ways(gateway: str, oidc: Sequence[tuple[str, str]], saml: Sequence[tuple[str
 
 
 def enter_code(gateway: str, csrf: str, typed: str, wrong: str = "") -> str:
-    fault = f'<p class="bad" id="wrong" role="alert">✗ {text(wrong)}</p>' if wrong else ""
+    fault = f'<p class="bad" id="wrong" role="alert">✗ {text(wrong[:1].upper() + wrong[1:])}.</p>' if wrong else ""
     described = ' aria-describedby="wrong" aria-invalid="true"' if wrong else ""
     return page(
         gateway,
@@ -117,13 +117,13 @@ def settled(gateway: str, device: Device, *, approved: bool) -> str:
         return page(
             gateway,
             "Denied",
-            f'<p>✗ The device with the code <span class="code">{text(device.user_code)}</span> gets nothing. '
+            f"<p>✗ The device with the code <code>{text(device.user_code)}</code> gets nothing. "
             "If you did not start it, tell the people who run this gateway.</p>",
         )
     return page(
         gateway,
         "Approved",
-        f'<p class="good">✓ The device with the code <span class="code">{text(device.user_code)}</span> goes on by itself. '
+        f'<p class="good">✓ The device with the code <code>{text(device.user_code)}</code> goes on by itself. '
         "You can close this page.</p>",
     )
 

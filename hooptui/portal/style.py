@@ -42,7 +42,7 @@ button, a.button {
   border: 1px solid var(--act); border-radius: .375rem; background: var(--act); color: var(--act-ink);
   text-decoration: none; cursor: pointer;
 }
-button.quiet { background: transparent; color: var(--act); }
+button.quiet, a.quiet { background: transparent; color: var(--act); }
 button.bad { background: transparent; border-color: var(--bad); color: var(--bad); }
 :focus-visible { outline: 3px solid var(--act); outline-offset: 2px; }
 code, pre { font-family: ui-monospace, monospace; font-size: .95em; }
