@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from hooptui.core.desk import Health, HeldView, LeaseView, SessionView, Snapshot
-from hooptui.tui.text import Span, clean, width
+from hooptui.tui.text import Span, clean, fit, width
 
 LOCAL: Final = "local"
 """Issuer of the operator that the configuration names: no identity provider stands behind that one."""
@@ -23,7 +23,7 @@ _KINDS: Final = {"human": "human", "workload": "work", "agent": "agent"}
 
 def kind_word(kind: str) -> str:
     """`human`, `work` or `agent`: five cells at most, a sign that needs no colour."""
-    return _KINDS.get(kind, clean(kind, 5) or "?")
+    return _KINDS.get(kind, fit(clean(kind, 20), 5).strip() or "?")
 
 
 def subject(key: str) -> str:
@@ -125,11 +125,12 @@ def login_over(health: Health) -> bool:
     return health.operator_until is not None and health.now >= health.operator_until
 
 
-def operator_words(health: Health) -> str:
-    """`ops-1`, or `ops-1 local`; empty when nobody may decide here."""
+def operator_words(health: Health, most: int = 30) -> str:
+    """`ops-1`, or `ops-1 local`; empty when nobody may decide here. `most` cells of the name are shown."""
     if not health.operator or login_over(health):
         return ""
-    return clean(health.operator, 30) + (" local" if is_local(health) else "")
+    name = clean(health.operator, 60)
+    return (fit(name, most) if width(name) > most else name) + (" local" if is_local(health) else "")
 
 
 def why_not(health: Health) -> str:
@@ -148,12 +149,3 @@ def requester(one: HeldView, snapshot: Snapshot | None) -> SessionView | None:
     if snapshot is None:
         return None
     return next((session for session in snapshot.sessions if session.id == one.session), None)
-
-
-def fitting(words: Iterable[str], cells: int) -> str:
-    """The first of some wordings that fits, or the last."""
-    last = ""
-    for last in words:
-        if width(last) <= cells:
-            return last
-    return last

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from hooptui.core.desk import (
+    BlockView,
     Command,
     DeskClosed,
     HeldView,
@@ -19,6 +20,12 @@ from hooptui.core.desk import (
 )
 from hooptui.core.events import Event
 from hooptui.core.gate import Masked as M
+
+LOGIN = {
+    "verification_uri": "https://prod-eu.example:8443/device",
+    "user_code": "WDJB-MJHT",
+    "expires_in": 600,
+}
 
 
 class SceneWatch:
@@ -81,8 +88,22 @@ class SceneDesk:
         match command.verb:
             case "approve" | "deny":
                 self.settle(int(command.args["number"]))
+            case "break-glass":
+                self.settle(int(command.args["number"]))
+            case "claim":
+                name, now = self.state.health.operator, self.state.health.now
+                self.change_hold(int(command.args["number"]), claimed=name, claimed_at=now)
             case "freeze" | "thaw":
                 self.change(command.args["session"], state="frozen" if command.verb == "freeze" else "live")
+            case "block":
+                self.block(command.args["identity"], command.args["reason"])
+            case "unblock":
+                blocks = tuple(one for one in self.state.blocks if one.identity != command.args["identity"])
+                self.state = replace(self.state, blocks=blocks)
+            case "revoke":
+                self.revoke(command.args["what"])
+            case "logout":
+                self.health(operator="", operator_key="", operator_groups=(), operator_until=None)
             case "drain":
                 self.health(draining=True)
             case _:
@@ -95,8 +116,16 @@ class SceneDesk:
             "reload": "policy 1f3c9a02 is in force",
             "export": f"exported to exports/{command.args.get('session')}.txt",
             "drain": "draining: no new sessions",
+            "claim": f"#{command.args.get('number')} is yours to look into",
+            "break-glass": f"the glass is broken, and everybody is told: #{command.args.get('number')} approved",
+            "block": f"locked out {command.args.get('identity')}",
+            "unblock": f"{command.args.get('identity')} may log in again",
+            "revoke": f"{command.args.get('what')} is taken back",
+            "login": "open https://prod-eu.example/device and enter WDJB-MJHT",
+            "logout": "ops-1 has left this desk",
         }.get(command.verb, command.verb)
-        return self.outcomes.get(command.verb, Outcome(True, default))
+        data = LOGIN if command.verb == "login" else {}
+        return self.outcomes.get(command.verb, Outcome(True, default, data))
 
     async def watch(self, session: str) -> SceneWatch:
         self._there()
@@ -154,6 +183,32 @@ class SceneDesk:
 
     def hold(self, *held: HeldView) -> None:
         self.state = replace(self.state, held=(*self.state.held, *held))
+        self._count()
+
+    def change_hold(self, number: int, **changes: object) -> None:
+        held = tuple(replace(one, **changes) if one.number == number else one for one in self.state.held)
+        self.state = replace(self.state, held=held)
+
+    def block(self, identity: str, reason: str) -> None:
+        """Everything of an identity is gone, and it stands among the blocks."""
+        gone = BlockView(identity, self.state.health.operator_key, M(reason), self.state.health.now)
+        self.state = replace(
+            self.state,
+            sessions=tuple(one for one in self.state.sessions if one.identity != identity),
+            leases=tuple(one for one in self.state.leases if one.identity != identity),
+            grants=tuple(one for one in self.state.grants if one.identity != identity),
+            blocks=(*self.state.blocks, gone),
+        )
+        self._count()
+
+    def revoke(self, what: str) -> None:
+        """A lease or a grant is gone, and the sessions that it opened."""
+        self.state = replace(
+            self.state,
+            sessions=tuple(one for one in self.state.sessions if what not in (one.lease, str(one.grant))),
+            leases=tuple(one for one in self.state.leases if one.id != what),
+            grants=tuple(one for one in self.state.grants if str(one.approval) != what),
+        )
         self._count()
 
     def settle(self, number: int) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hooptui.core.desk import (
+    BlockView,
+    GrantView,
     Health,
     HeldView,
     JournalLine,
+    LeaseView,
     ListenerView,
     RecordingView,
     SessionView,
@@ -60,6 +63,10 @@ def health(**changes: object) -> Health:
         loop_delay=0.004,
         policy="1f3c9a02",
         operator="ops-1",
+        operator_key="https://id.example#ops-1",
+        operator_groups=("dba", "ops", "oncall"),
+        operator_until=NOW + 7200,
+        may_log_in=True,
     )
     return replace(base, **changes)
 
@@ -85,6 +92,7 @@ def session(
         state=state,
         last=M(last),
         last_at=NOW - 3,
+        bounds=(("token", NOW + 3600),),
     )
     return replace(base, **changes)
 
@@ -113,14 +121,53 @@ def hold(
         scopes=("once", "fingerprint"),
         scope_lasts=900.0,
         reason_required=False,
+        kind="workload",
     )
     return replace(base, **changes)
 
 
 SESSIONS = (
-    session("7f3a", "etl-7", "orders-db", "pg", 724, 41, "live", "SELECT id, email, card FROM customers LIMIT 5"),
-    session("91c0", "bot", "orders-db", "pg", 190, 7, "held", "DELETE FROM payments"),
-    session("a2e4", "ops-2", "web-17", "ssh", 52, 3, "held", "systemctl stop nginx"),
+    session(
+        "7f3a",
+        "etl-7",
+        "orders-db",
+        "pg",
+        724,
+        41,
+        "live",
+        "SELECT id, email, card FROM customers LIMIT 5",
+        lease="hl_k3v7q2m5x9ta",
+        bounds=(("lease", NOW + 740), ("policy", NOW + 2876)),
+    ),
+    session(
+        "91c0",
+        "bot",
+        "orders-db",
+        "pg",
+        190,
+        7,
+        "held",
+        "DELETE FROM payments",
+        kind="agent",
+        owner="https://id.example#ops-2",
+        groups=("agents", "billing"),
+        grant=12,
+        bounds=(("grant", NOW + 250), ("token", NOW + 3600)),
+        purpose=M("INC-812: void the double charges"),
+    ),
+    session(
+        "a2e4",
+        "ops-2",
+        "web-17",
+        "ssh",
+        52,
+        3,
+        "held",
+        "systemctl stop nginx",
+        kind="human",
+        lease="hl_8d2hw4c6rznb",
+        bounds=(("lease", NOW + 41),),
+    ),
     session("b810", "aid", "prod-eu", "k8s", 521, 19, "held", "delete pod web/api-1"),
     session("c3d2", "qa-1", "web-03", "ssh", 2480, 212, "live", "tail -f /var/log/nginx/access.log"),
     session(
@@ -139,10 +186,13 @@ SESSIONS = (
 )
 
 HELD = (
-    hold(17, "bot", "orders-db", "pg", 47, 73, "DELETE FROM payments", "no-where", risk="high"),
+    hold(
+        17, "bot", "orders-db", "pg", 47, 73, "DELETE FROM payments", "no-where", risk="high", kind="agent", owner="https://id.example#ops-2",
+        break_glass=("oncall",),
+    ),
     hold(
         18, "ops-2", "web-17", "ssh", 21, 99, "systemctl stop nginx", "ssh-svc", session="a2e4", facts=(("program", "systemctl"), ("as", "root")),
-        rule_words="Stopping a service", by=("ops",), relations=("nginx",), scopes=("once",),
+        rule_words="Stopping a service", by=("ops",), relations=("nginx",), scopes=("once",), kind="human",
     ),
 )  # fmt: skip
 
@@ -150,6 +200,39 @@ HELD_19 = hold(
     19, "aid", "prod-eu", "k8s", 0, 120, "delete pod web/api-1", "pods-write", session="b810", facts=(("verb", "delete"), ("namespace", "web")),
     rule_words="Deleting pods in prod", by=("sre",), relations=("pod web/api-1",),
 )  # fmt: skip
+
+
+WAITING = session(
+    "f0a3",
+    "ops-3",
+    "ledger-db",
+    "pg",
+    12,
+    1,
+    "held",
+    "INC-813: rebuild index",
+    kind="human",
+    purpose=M("INC-813: rebuild index"),
+)
+ACCESS = hold(
+    20, "ops-3", "ledger-db", "pg", 12, 588, "INC-813: rebuild index", "ledger-jit", session="f0a3", verb="connect", relations=(), facts=(),
+    rule_words="Access to the ledger is by request", by=("dba", "sre"), scopes=(), scope_lasts=3600.0, kind="human", access=True,
+    reason_required=True, break_glass=("oncall",),
+)  # fmt: skip
+"""A connection that asks to be let in, and its session."""
+
+LEASES = (
+    LeaseView("hl_8d2hw4c6rznb", M("ops-2"), "https://id.example#ops-2", "human", "", "browser", NOW - 3559, NOW + 41, 1),
+    LeaseView("hl_k3v7q2m5x9ta", M("etl-7"), "https://id.example#etl-7", "workload", "", "exchange", NOW - 724, NOW + 740, 1),
+    LeaseView("hl_p5y6e3fj4ubq", M("fixer"), "https://ci.example#fixer", "agent", "https://id.example#ops-1", "device", NOW - 60, NOW + 3540, 0),
+)  # fmt: skip
+GRANTS = (
+    GrantView(12, "https://id.example#bot", "orders-db", "access", "orders-jit", NOW + 250, 1),
+    GrantView(14, "https://id.example#qa-1", "web-03", "rule", "ssh-svc", NOW + 660, 0),
+)
+BLOCKS = (
+    BlockView("https://ci.example#rogue-ci", "https://id.example#ops-1", M("token found in a build log"), NOW - 5400),
+)
 
 
 def ev(seconds: float, body: Body, number: str = "7f3a") -> Event:
@@ -271,7 +354,7 @@ def journal() -> list[JournalLine]:
 def busy(**changes: object) -> SceneDesk:
     """The world of design.md's picture."""
     desk = SceneDesk(
-        Snapshot(health(**changes), SESSIONS, HELD),
+        Snapshot(health(**changes), SESSIONS, HELD, LEASES, GRANTS, BLOCKS),
         transcripts={"7f3a": list(TRANSCRIPT), "91c0": list(HELD_TRANSCRIPT), "c0de": list(KILLED_TRANSCRIPT)},
         lines=journal(),
         kept=RECORDINGS,
@@ -279,6 +362,22 @@ def busy(**changes: object) -> SceneDesk:
     )
     desk._count()
     return desk
+
+
+def asking() -> SceneDesk:
+    """A busy world in which somebody asks for access, and somebody is on it."""
+    desk = busy()
+    claimed = replace(ACCESS, claimed="ops-4", claimed_at=NOW - 9)
+    desk.state = replace(desk.state, sessions=(WAITING, *desk.state.sessions), held=(*desk.state.held, claimed))
+    desk._count()
+    return desk
+
+
+def glass(number: int, at: float = NOW) -> Event:
+    """Somebody let their own request go alone, in an emergency."""
+    reason = M("INC-814: customers are locked out")
+    key = "https://id.example#bot"
+    return Event(at, "91c0", Voted(number, 1, key, M("bot"), True, reason, "once", 900.0, break_glass=True))
 
 
 def empty() -> SceneDesk:

@@ -17,7 +17,7 @@ from hooptui.core.events import Alert, Asked, Decided, Event, Finished, Header, 
 from hooptui.core.gate import Masked
 from tests.ui import picture
 from tests.ui.desk import SceneDesk
-from tests.ui.scenes import HELD, HELD_19, NOW, busy, empty, ev, hold, session
+from tests.ui.scenes import HELD, HELD_19, NOW, asking, busy, empty, ev, glass, hold, session
 from tests.ui.stage import NARROW, WIDE, Stage, stage
 
 SCREENSHOTS = Path(__file__).parent.parent.parent / "screenshots"
@@ -173,6 +173,54 @@ async def filter_wrong(s: Stage) -> None:
     await s.type("whom:bot")
 
 
+async def access_held(s: Stage) -> None:
+    await s.press("2", "G")
+
+
+async def access_review(s: Stage) -> None:
+    await s.press("2", "G", "a", "a")
+    await s.type("index is broken, INC-813")
+    await s.press("up", "left")
+
+
+async def access(s: Stage) -> None:
+    await s.press("l", "j", "j", "j", "j")
+
+
+async def block(s: Stage) -> None:
+    await s.press("1", "j", "B", "up", "up")
+    await s.type("runs wild since noon")
+    await s.press("down")
+    await s.type("bo")
+
+
+async def revoke(s: Stage) -> None:
+    await s.press("l", "j", "R")
+
+
+async def who(s: Stage) -> None:
+    await s.press("1", "j", "i")
+
+
+async def operator_login(s: Stage) -> None:
+    await s.press("O")
+    await s.tick(20)
+
+
+async def broken_glass(s: Stage) -> None:
+    await s.press("1", "j")
+    s.desk.write(glass(12, NOW - 3))
+    await s.tick(2.5)
+
+
+def nobody() -> SceneDesk:
+    return busy(operator="", operator_key="", operator_groups=(), operator_until=None)
+
+
+def local() -> SceneDesk:
+    return busy(operator="on-call", operator_key="local#on-call", operator_groups=("dba",), operator_until=None)
+
+
 def journal_broken() -> SceneDesk:
     return busy(journal_ok=False, journal_error="/var/lib/hooptui/journal: No space left on device")
 
@@ -248,6 +296,48 @@ SCENES = {
     "review": Scene(busy, review_ready, ("Review #18", "lets it go on in flight", "risk medium")),
     "review-quorum": Scene(busy, review_quorum, ("Review #21", "1 of 2", "lets it go on in flight")),
     "review-dead": Scene(busy, review_dead, ("#18 was settled meanwhile: approved by ops-4",)),
+    "access-held": Scene(
+        asking, access_held, ("▌20", "asks for access", "ON IT", "ops-4", "most  1 h from the approval on", "INC-813")
+    ),
+    "access-review": Scene(
+        asking,
+        access_review,
+        (
+            "Access #20",
+            "INC-813: rebuild index",
+            "(•) 30 min",
+            "at most 1 h",
+            "lets it in",
+            "ops-4 is on it since 0:09",
+        ),
+    ),
+    "access": Scene(
+        busy,
+        access,
+        ("Access  6", "▌grant", "#12", "hl_k3v7q2m5x9ta", "✗ block", "approval #12 gave access on orders-db"),
+    ),
+    "block": Scene(
+        busy,
+        block,
+        ("Block bot", "https://id.example#bot", "0 leases, 1 grant", "every new login", "type bot to go on"),
+    ),
+    "revoke": Scene(
+        busy, revoke, ("Revoke lease hl_8d2hw4c6rznb", "1 session: a2e4 on web-17", "ends by itself in 41 s")
+    ),
+    "who": Scene(
+        busy,
+        who,
+        ("Session 91c0", "agent, acts for https://id.example#ops-2", "grant #12 ends it in 4 min 10 s", "INC-812"),
+    ),
+    "operator-login": Scene(
+        nobody,
+        operator_login,
+        ("https://prod-eu.example:8443/device", "W  D  J  B  -  M  J  H  T", "waiting for the login", "good for 9m"),
+    ),
+    "operator-local": Scene(local, operator_login, ("on-call local", "journaled as local", "dba")),
+    "broken-glass": Scene(
+        busy, broken_glass, ("✗ GLASS BROKEN: bot let #12 go alone for 15 min", "‼ GLASS BROKEN", "4m GLASS")
+    ),
     "deny": Scene(busy, deny, ("Deny #17", "no WHERE; ask", "denies itself in 1:13")),
     "kill": Scene(busy, kill, ("Kill 91c0", "Cancel", "https://id.example#bot")),
     "kill-done": Scene(busy, kill_done, ("✓ gone, confirmed in 0.31 s", "gone from pg_stat_activity", "Close")),

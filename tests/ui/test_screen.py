@@ -294,7 +294,7 @@ async def test_a_tick_repaints_only_lines_that_changed() -> None:
         before = s.main.live.list.repainted
         await s.tick()
         assert s.main.live.list.repainted == before, "nothing changed, nothing is painted"
-        s.desk.change("c3d2", operations=213)
+        s.desk.change("c3d2", state="running")
         await s.tick()
         assert s.main.live.list.repainted == before + 1
 

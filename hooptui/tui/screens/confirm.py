@@ -198,7 +198,7 @@ class RevokeScreen(ConfirmScreen):
         return f"{what} has ended meanwhile: see 5 Audit for how"
 
     def ready(self) -> str:
-        return "takes it back for good and ends the sessions that it opened; the same person may ask anew"
+        return "takes it back and ends what it opened; the same person may ask anew"
 
     def command(self, reason: str) -> Command:
         what = self.holding.id if isinstance(self.holding, LeaseView) else str(self.holding.approval)

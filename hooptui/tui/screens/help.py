@@ -12,6 +12,8 @@ from hooptui.tui.text import Row, fit, hang
 SYMBOLS = (
     ("▲", "held", "held"), ("✗", "bad", "denied or failed"), ("✓", "ok", "approved or well"), ("████", "masked", "masked"),
     ("●", "up", "up"), ("○", "bad", "down"), ("▶", "ask", "asked"), ("◀", "reply", "answered"), ("‖", "frozen", "frozen"),
+    ("‼", "bad", "broken glass: let go alone, in an emergency"), ("human", "text", "a person"), ("work", "text", "a workload: a program on its own account"),
+    ("agent", "text", "a program that acts for a person"), ("local", "warn", "an operator whom the configuration names, and no identity provider"),
 )  # fmt: skip
 
 

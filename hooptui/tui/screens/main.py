@@ -14,7 +14,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Input
 
-from hooptui.core.desk import SessionView
+from hooptui.core.desk import SessionView, Snapshot
 from hooptui.core.filter import Filter, FilterError, parse
 from hooptui.tui.feed import Feed
 from hooptui.tui.keymap import VIEWS, bindings, footer
@@ -102,10 +102,8 @@ class MainScreen(Screen[None]):
         """Bring everything in line with the last snapshot."""
         snapshot = self.hooptui.snapshot
         if snapshot is not None:
-            glass = frozenset(self.hooptui.tail.glass)
-            self.live.show(snapshot, glass)
             self.held.show(snapshot)
-            self.access.show(snapshot, glass)
+            self._show_people(snapshot)
             self.show_output_frame()
             if not self.output.session and self.live.session is not None:
                 self.verbs.show_output(self.live.session.id)
@@ -114,6 +112,12 @@ class MainScreen(Screen[None]):
         self.show_health()
         self.show_footer()
         self.verbs.pull()
+
+    def _show_people(self, snapshot: Snapshot) -> None:
+        """The lists that mark who is in by broken glass, which only the journal tells."""
+        glass = frozenset(self.hooptui.tail.glass)
+        self.live.show(snapshot, glass)
+        self.access.show(snapshot, glass)
 
     def show_output_frame(self) -> None:
         """Title and foot of Output: whose it is, and how long they have."""
@@ -149,6 +153,8 @@ class MainScreen(Screen[None]):
     def show_tail(self) -> None:
         """The journal's end is newer."""
         self.audit.show(self.hooptui.tail)
+        if self.hooptui.snapshot is not None:
+            self._show_people(self.hooptui.snapshot)
         self.show_health()
 
     def show_footer(self) -> None:

@@ -143,9 +143,7 @@ class OperatorScreen(Modal):
     def _invitation(self) -> list[Row]:
         if not self.waiting:
             return [(("the code has expired", "bad"),)]
-        return [
-            (("Open this address in a browser and enter the code there", "text"), ("   y copies the address", "faint"))
-        ]
+        return [(("Open this in a browser and enter the code there", "text"), ("   y copies it", "faint"))]
 
     def _card(self, health: Health | None) -> list[Row]:
         """Who decides here."""
@@ -193,7 +191,7 @@ class OperatorScreen(Modal):
             )
             self.say(why, "faint")
         else:
-            self.say("a login is by an identity provider, in a browser; votes then count as that person's", "faint")
+            self.say("to log in proves who you are, in a browser; your votes then count as yours", "faint")
         if isinstance(self.focused, Button) and self.focused.disabled:
             self.query_one("#cancel").focus()
 

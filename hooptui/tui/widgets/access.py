@@ -65,7 +65,7 @@ class AccessList(Rows[Holding]):
         )
         self.columns = (
             Column("WHAT", self._what, 7, 7),
-            Column("ID", lambda one: (_id(one), "faint"), 5, 15),
+            Column("ID", lambda one: (_id(one), "faint"), 15, 15),
             Column("WHO", lambda one: (self.who(one), ""), 8, 16),
             Column("KIND", lambda one: (kind_word(self.kind(one)) if self.kind(one) else "", "faint"), 5, 5, rank=1),
             Column("FOR", lambda one: (subject(self.owner(one)) if self.owner(one) else "", "faint"), 5, 12, rank=3),

@@ -141,7 +141,9 @@ def detail(
         ((" rule  ", "faint"), (clean(one.rule, 60), "strong"), (f"  “{clean(one.rule_words, 200)}”", "text"), *risk)
     )
     on_it = claim_text(one, now)
-    tail.append(((" " + needs_text(one), "faint"), (f" · {on_it}" if on_it else "", "warn")))
+    tail.append(((" " + needs_text(one), "faint"),))
+    if on_it:
+        tail.append(((" " + on_it, "warn"),))
     room = max(1, lines - len(tail))
     head: list[Row] = []
     texts = clean_lines(one.text) if not one.access else clean_lines(purpose_of(one) or "no reason given")

@@ -6,6 +6,7 @@ from hooptui.core.desk import SessionView
 from hooptui.core.filter import Fields
 from hooptui.tui.people import bound_of, host, kind_word, left, subject
 from hooptui.tui.text import Span, clean, count, span_of, spot
+from hooptui.tui.widgets.held import ASKS
 from hooptui.tui.widgets.rows import Column, Rows, Sort
 
 IDLE = 60.0
@@ -41,6 +42,8 @@ class Live(Rows[SessionView]):
         super().__init__(id="live-list")
         self.glass: frozenset[int] = frozenset()
         """Approvals that somebody let go alone, in an emergency."""
+        self.asking: frozenset[str] = frozenset()
+        """Sessions that wait to be let in; what they said last is why."""
         self.columns = (
             Column("ID", lambda one: (clean(one.id, 12), "faint"), 4, 8),
             Column("WHO", lambda one: (clean(one.who, 80), ""), 8, 14),
@@ -53,7 +56,7 @@ class Live(Rows[SessionView]):
             Column("OPS", lambda one: (count(one.operations), ""), 3, 6, right=True, rank=4),
             Column("LEFT", lambda one: left(one, self.now, glass=self.glass), 9, 10),
             Column("STATE", lambda one: _STATES.get(one.state, (clean(one.state, 10), "warn")), 6, 6),
-            Column("LAST", _last, 12, 400, flex=True),
+            Column("LAST", self._last, 12, 400, flex=True),
         )
 
     def key(self, item: SessionView) -> object:
@@ -65,15 +68,16 @@ class Live(Rows[SessionView]):
     def row_style(self, item: SessionView) -> str:
         return "strong" if item.state == "held" else "faint" if item.state in ("ending", "closed") else "text"
 
+    def _last(self, one: SessionView) -> Span:
+        if one.id in self.asking:
+            return ASKS, "held"
+        text = clean(one.last, 200)
+        return text, next(iter(spot(text[:1], "")), ("", ""))[1] or ""
+
 
 def _ends(one: SessionView) -> float:
     bound = bound_of(one)
     return bound[1] if bound is not None else float("inf")
-
-
-def _last(one: SessionView) -> Span:
-    text = clean(one.last, 200)
-    return text, next(iter(spot(text[:1], "")), ("", ""))[1] or ""
 
 
 def fields(one: SessionView, now: float) -> Fields:

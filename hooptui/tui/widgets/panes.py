@@ -164,6 +164,7 @@ class LivePane(ListPane[Live]):
     def show(self, snapshot: Snapshot, glass: frozenset[int] = frozenset()) -> None:
         """`glass`: approvals that somebody let go alone, in an emergency."""
         self._snapshot, self.list.glass = snapshot, glass
+        self.list.asking = frozenset(one.session for one in snapshot.held if one.access)
         self.list.order(snapshot.sessions, snapshot.health.now)
         self.titled(
             "1 Live", "session", "no session yet: clients connect to the listeners of line 1", self.filter_words()

@@ -1,6 +1,6 @@
 """Line 1, which never scrolls away: listeners, live, held with the oldest wait, journal, loop delay, clock. And the banner.
 
-Pure functions of the snapshot; the widths decide how many words there is room for, never which facts are told.
+Pure functions of the snapshot; the widths decide how many words there is room for, and only a loop that is well gives up its place.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def status_row(
     """Line 1 for `cells` columns. `silent` is how many seconds the gateway has not answered."""
     if health is None:
         return ((" hooptui", "strong"), ("  asking the gateway …", "faint"))
-    for words in (5, 4, 3, 2, 1, 0):
+    for words in (6, 5, 4, 3, 2, 1, 0):
         row = _status(health, zone, words, demo, readonly, silent)
         if row_width(row) <= cells:
             break
@@ -46,54 +46,55 @@ def status_row(
 
 
 def _status(health: Health, zone: tzinfo | None, words: int, demo: str, readonly: bool, silent: float) -> Row:
-    """`words` is how many there is room for: 5 all, 4 and 3 without what one knows anyway, down to 0."""
-    gap = "  " if words else " "
+    """`words` is how many there is room for: 6 all, 5 and 4 without what one knows anyway, down to 0."""
+    roomy = words >= 2
+    gap = "  " if roomy else " "
     spans: list[Span] = [
-        (" hooptui " if words >= 5 else " ", "strong"),
-        (fit_name(clean(health.name, 40), 16 if words else 10), "strong"),
+        (" hooptui " if words >= 6 else " ", "strong"),
+        (fit_name(clean(health.name, 40), 16 if roomy else 10), "strong"),
     ]
     if demo:
-        spans.append((f" {clean(demo, 20) if words >= 3 else 'demo'}", "warn"))
+        spans.append((f" {clean(demo, 20) if words >= 4 else 'demo'}", "warn"))
     if readonly:
-        spans.append((gap + "read-only" if words else " ro", "warn"))
+        spans.append((gap + "read-only" if roomy else " ro", "warn"))
     if health.draining:
         spans.append((gap + "draining", "held"))
     for one in health.listeners:
         port = one.address.rsplit(":", 1)[-1]
-        label = f"{clean(one.protocol, 8)} {clean(port, 8)} " if words >= 2 else f"{clean(one.protocol, 8)} "
+        label = f"{clean(one.protocol, 8)} {clean(port, 8)} " if words >= 3 else f"{clean(one.protocol, 8)} "
         spans += [(gap + label, "text" if one.up else "bad"), ("●" if one.up else "○", "up" if one.up else "bad")]
     spans.append((f"{gap}{count(health.live)} live", "text"))
     if health.held:
-        oldest = f", oldest {span_of(health.oldest_held)}" if words >= 2 else f" {span_of(health.oldest_held)}"
+        oldest = f", oldest {span_of(health.oldest_held)}" if words >= 3 else f" {span_of(health.oldest_held)}"
         spans.append((f"{gap}▲ {count(health.held)} held{oldest}", "held"))
     else:
         spans.append((f"{gap}0 held", "faint"))
-    records = f" {health.journal_records}" if words else ""
+    records = f" {health.journal_records}" if roomy else ""
     spans += [
         (f"{gap}journal ", "text"),
         (f"{'✓' if health.journal_ok else '✗'}{records}", "ok" if health.journal_ok else "bad"),
     ]
-    delay = f"{round(health.loop_delay * 1000)}ms"
-    spans.append(
-        (f"{gap}{'loop ' if words >= 4 else ''}{delay}", "warn" if health.loop_delay >= SLOW_LOOP else "faint")
-    )
+    slow = health.loop_delay >= SLOW_LOOP
+    if words or slow:
+        delay = f"{round(health.loop_delay * 1000)}ms"
+        spans.append((f"{gap}{'loop ' if words >= 5 else ''}{delay}", "warn" if slow else "faint"))
     if silent:
         spans.append((f"{gap}✗ silent {span_of(silent)}", "bad"))
     if not readonly:
         spans.append(_operator(health, words, gap))
-    spans.append((f"{gap if words else ' '}{clock(health.now, zone)} ", "text"))
+    spans.append((f"{gap}{clock(health.now, zone)} ", "text"))
     return tuple(spans)
 
 
 def _operator(health: Health, words: int, gap: str) -> Span:
     """Who decides here; `local` says that no identity provider stands behind the name."""
-    who = operator_words(health)
+    who = operator_words(health, 24 if words >= 2 else 10)
     if who:
         soon = health.operator_until is not None and health.operator_until - health.now < LOGIN_SOON
         left = f" {brief(health.operator_until - health.now)}" if soon and health.operator_until is not None else ""
-        return f"{gap}{fit_name(who, 30 if words else 12)}{left}", "warn" if soon or is_local(health) else "ok"
+        return f"{gap}{who}{left}", "warn" if soon or is_local(health) else "ok"
     over = "login over" if health.operator else "no operator"
-    return f"{gap}{over}{': O logs in' if words >= 1 and health.may_log_in else ''}", "bad"
+    return f"{gap}{over}{': O logs in' if words >= 2 and health.may_log_in else ''}", "bad"
 
 
 def fit_name(text: str, most: int) -> str:
