@@ -24,6 +24,17 @@ _ROCA = {
     prime: frozenset(pow(65_537, power, prime) for power in range(prime))
     for prime in (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
 }
+_FIELD = 2**255 - 19
+_SMALL_ORDER = frozenset(
+    {
+        0,
+        1,
+        _FIELD - 1,
+        0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+        0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
+    }
+)
+"""y of the points of edwards25519 whose order divides 8 (RFC 8032 section 5.1.7): under such a key forgeries verify."""
 _CURVES = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "Ed25519": "Ed25519", "EdDSA": "Ed25519"}
 _MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "k", "oth")
@@ -156,6 +167,8 @@ def _public_key(member: Mapping[str, object]) -> PublicKey | None:
     curve = plain.get("crv", "")
     if (kty == "RSA" and not _sound_rsa(plain)) or (kty != "RSA" and curve not in _CURVES.values()):
         return None
+    if curve == "Ed25519" and not _sound_ed25519(plain["x"]):
+        return None
     try:
         key = JWKRegistry.import_key(dict(plain))
         public = key if isinstance(key, RSAKey | ECKey | OKPKey) else None
@@ -183,8 +196,17 @@ def _roca(modulus: int) -> bool:
     return all(modulus % prime in powers for prime, powers in _ROCA.items())
 
 
+def _sound_ed25519(text: str) -> bool:
+    y = int.from_bytes(_octets(text), "little") & ((1 << 255) - 1)
+    return y < _FIELD and y not in _SMALL_ORDER
+
+
 def _integer(text: str) -> int:
+    return int.from_bytes(_octets(text), "big")
+
+
+def _octets(text: str) -> bytes:
     try:
-        return int.from_bytes(base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)), "big")
+        return base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
     except (binascii.Error, ValueError):
-        return 0
+        return b""
