@@ -1,0 +1,1 @@
+"""Out-of-band notices: that something waits for a person, said where people are. Beside the path: it may fail, and stops nothing."""
