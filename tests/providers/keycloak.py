@@ -100,6 +100,21 @@ class Keycloak:
         client["attributes"] |= attributes
         self._ask("PUT", f"clients/{client['id']}", client)
 
+    def rotate(self) -> None:
+        """Sign with a new key from now on; the old one stays published."""
+        self._ask(
+            "POST", "components",
+            {
+                "name": "new", "providerId": "rsa-generated", "providerType": "org.keycloak.keys.KeyProvider",
+                "config": {"priority": ["1000"], "enabled": ["true"], "active": ["true"], "keySize": ["2048"]},
+            },
+        )  # fmt: skip
+
+    def unrotate(self) -> None:
+        """Forget that key again."""
+        for component in self._ask("GET", "components?name=new&type=org.keycloak.keys.KeyProvider"):
+            self._ask("DELETE", f"components/{component['id']}")
+
     def workload(self) -> str:
         """An access token of the workload by client credentials."""
         form = {"grant_type": "client_credentials", "client_id": WORKLOAD, "client_secret": self._secret}
