@@ -10,6 +10,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass
@@ -52,8 +53,8 @@ class Person:
             urllib.request.HTTPCookieProcessor(jar), urllib.request.HTTPSHandler(context=tls)
         )
 
-    def confirm(self, url: str, *, approve: bool = True) -> str:
-        """Open the page that the terminal shows and go on to the end; the last page's text."""
+    def confirm(self, url: str, *, refuse: Literal["", "login", "device"] = "") -> str:
+        """Open the page that the terminal shows and go on to the end, or to where they say no; the last page's text."""
         where, page = self._open(url)
         for _ in range(12):
             form = next((one for one in page.forms if not one.action.endswith(("/logout", "/abort", "/lease"))), None)
@@ -65,12 +66,11 @@ class Person:
                 continue
             fields = dict(form.fields)
             if "login" in fields:
-                fields |= {"login": self.name, "do": "login" if approve else "cancel"}
+                fields |= {"login": self.name, "do": "cancel" if refuse == "login" else "login"}
             elif any(name == "do" for name, _ in form.buttons):
-                wanted = [value for name, value in form.buttons if name == "do" and (value == "approve") == approve]
-                fields["do"] = wanted[0]
+                fields["do"] = "deny" if refuse == "device" else "approve"
             where, page = self._open(urllib.parse.urljoin(where, form.action), fields)
-            if not approve and "do" in fields:
+            if fields.get("do") in ("cancel", "deny"):
                 return page.text
         raise AssertionError(f"in circles at {where}: {page.text[:500]}")
 

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from aiohttp import web
@@ -49,7 +49,7 @@ def exchanged(portal: Double) -> tuple[str, dict[str, Any]]:
     return form["subject_token_type"].rpartition(":")[2], claims(form["subject_token"])
 
 
-def visiting(home: Home, person: Person, *, approve: bool = True) -> None:
+def visiting(home: Home, person: Person, *, refuse: Literal["", "login"] = "") -> None:
     """Have the person open the page while the terminal waits for the first time."""
     wait = home.sleep
 
@@ -58,7 +58,7 @@ def visiting(home: Home, person: Person, *, approve: bool = True) -> None:
         if len(home.slept) == 1:
             found = re.search(r"^    (http\S+)$", home.words, re.M)
             assert found
-            person.confirm(found[1], approve=approve)
+            person.confirm(found[1], refuse=refuse)
 
     home.sleep = sleep  # type: ignore[method-assign]  # the person does something meanwhile
 
@@ -81,7 +81,7 @@ def test_an_opaque_access_token_is_passed_over_for_the_id_token(home: Home, port
 
 
 def test_a_person_who_cancels_at_the_provider(home: Home, portal: Double, idp: OidcProvider) -> None:
-    visiting(home, Person("ops-1"), approve=False)
+    visiting(home, Person("ops-1"), refuse="login")
     with pytest.raises(UserError, match=r"denied in the browser|nobody confirmed"):
         home.login("--device-at-idp")
     assert portal.forms("/v1/exchange") == []
