@@ -77,7 +77,8 @@ def cut_at(url: str, length: int) -> str:
 
 def cut_in_signature(url: str, length: int, key: jwk.Key = RSA, missing: int = 3) -> str:
     """A token whose first `length` bytes are all but the last few of its signature."""
-    for size in range(length):
+    least = max(0, (length - len(token(url, key=key))) * 3 // 4 - 20)
+    for size in range(least, length):
         whole = token(url, pad="z" * size, key=key)
         if len(whole) >= length + missing:
             return whole[:length]
