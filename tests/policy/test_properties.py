@@ -224,7 +224,8 @@ def test_one_more_relation_never_allows_more(
 ) -> None:
     judge = PolicyJudge(as_policy(parts))
     facts = operation.facts
-    more = replace(operation, facts=replace(facts, reads=facts.reads | {name}, functions=facts.functions | {name}))
+    wider = replace(facts, reads=facts.reads | {name}, functions=facts.functions | {name})
+    more = Operation(operation.protocol, operation.verb, operation.text, wider, in_transaction=operation.in_transaction)
     assert LOOSE[judge.decide(identity, target, more).effect] <= LOOSE[judge.decide(identity, target, operation).effect]
 
 
