@@ -15,7 +15,7 @@ from typing import TypeVar
 from hooptui import config_build as build
 from hooptui.auth.issuer import Issuer
 from hooptui.auth.leases import LeaseSettings
-from hooptui.config_build import PortalConfig, TargetConfig, Wrong
+from hooptui.config_build import NotifyConfig, PortalConfig, TargetConfig, Wrong
 from hooptui.config_shape import ConfigYaml
 from hooptui.core.model import Identity, Kind
 from hooptui.errors import UserError
@@ -63,6 +63,7 @@ class Config:
     leases: LeaseSettings
     portal: PortalConfig | None
     """None when this gateway has no portal."""
+    notify: tuple[NotifyConfig, ...]
 
 
 def load(path: Path) -> Config:
@@ -103,6 +104,7 @@ def _config(given: ConfigYaml, file: str, base: Path) -> Config:
     targets = tuple(
         found for name, yaml in given.targets.items() if (found := collect(partial(build.target, name, yaml, base)))
     )
+    channels = tuple(told for yaml in given.notify if (told := collect(partial(build.channel, yaml, base))))
     portal = collect(
         lambda: build.portal(given.portal, given.listen.portal, {one.url: one for one in issuers}, base, file)
     )
@@ -132,6 +134,7 @@ def _config(given: ConfigYaml, file: str, base: Path) -> Config:
         ),
         leases=LeaseSettings(lasts=given.leases.lasts),
         portal=portal,
+        notify=channels,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from hooptui.config_shape import (
     NAME,
     IssuerYaml,
     MintYaml,
+    NotifyYaml,
     PortalYaml,
     Reference,
     RevocationYaml,
@@ -25,9 +26,11 @@ from hooptui.config_shape import (
 )
 from hooptui.core.model import Kind, Target
 from hooptui.credentials.static import Static, reference, resolve
+from hooptui.notify.notice import Topic
+from hooptui.notify.settings import Apprise, Settings, Webhook
 from hooptui.portal.settings import OidcWay, PortalSettings
 from hooptui.protocols.postgres.dial import SslMode, Upstream
-from hooptui.strictyaml import Node, YamlError, decode
+from hooptui.strictyaml import Node, decode
 
 
 class Wrong(Exception):
@@ -79,6 +82,35 @@ class PortalConfig:
         )
         metrics = resolve(self.metrics.where) if self.metrics else None
         return replace(self.settings, ways=ways, metrics=metrics)
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyConfig:
+    """One channel out of band, its secret still where it is kept."""
+
+    where: str
+    name: str
+    webhook: str
+    """URL; empty for apprise."""
+    secret: Static
+    """What a webhook is signed with, or apprise's address."""
+    ca_file: Path | None
+    events: frozenset[Topic]
+
+    def channel(self) -> Webhook | Apprise:
+        """The channel with its secret as it is now.
+
+        Raises:
+            CredentialTrouble: it cannot be had.
+            ValueError: where it is configured, what was found and what is expected.
+        """
+        kept = resolve(self.secret.where)
+        try:
+            if self.webhook:
+                return Webhook(self.name, self.webhook, kept, self.events, ca=self.ca_file)
+            return Apprise(self.name, kept, self.events)
+        except ValueError as wrong:
+            raise ValueError(f"{self.where}: notify: {wrong}") from None
 
 
 def address(text: str) -> tuple[str, int]:
@@ -189,6 +221,30 @@ def portal(
     return PortalConfig(settings, secrets, secret(given.metrics, base, f"{file}: portal.metrics"))
 
 
+def channel(given: NotifyYaml, base: Path) -> NotifyConfig:
+    """Raises:
+    Wrong: the channel, and what is the matter with it.
+    """
+    kept = secret(given.secret or given.apprise, base, f"{given.where}: notify")
+    if kept is None:
+        raise Wrong(f"{given.where}: notify: expected a secret")
+    return NotifyConfig(str(given.where), given.name, given.webhook, kept, under(base, given.ca_file), given.events)
+
+
+def notify(channels: Iterable[NotifyConfig]) -> Settings | None:
+    """All channels with their secrets as they are now; None when there are none.
+
+    Raises:
+        CredentialTrouble, ValueError: see `NotifyConfig.channel`.
+    """
+    made = [one.channel() for one in channels]
+    if not made:
+        return None
+    return Settings(
+        tuple(one for one in made if isinstance(one, Webhook)), tuple(one for one in made if isinstance(one, Apprise))
+    )
+
+
 def under(base: Path, path: Path | None) -> Path | None:
     return None if path is None else base / path
 
@@ -264,7 +320,8 @@ def _saml(given: SamlYaml, url: str, base: Path) -> SamlWay:
             id=given.id,
             title=given.title,
             idp=SamlIdp.pinned(given.entity_id, given.sso_url, [base / file for file in given.certificates]),
-            sp_entity_id=given.sp_entity_id or (f"{url}/saml/{given.id}/metadata" if url else f"urn:hooptui:{given.id}"),
+            sp_entity_id=given.sp_entity_id
+            or (f"{url}/saml/{given.id}/metadata" if url else f"urn:hooptui:{given.id}"),
             subject=given.subject,
             name_id_format=given.name_id_format,
             name=given.name,
@@ -278,18 +335,3 @@ def _saml(given: SamlYaml, url: str, base: Path) -> SamlWay:
         )
     except ValueError as wrong:
         raise Wrong(f"{given.where}: portal.saml: {wrong}") from None
-
-
-__all__ = [
-    "MintConfig",
-    "PortalConfig",
-    "TargetConfig",
-    "Wrong",
-    "YamlError",
-    "address",
-    "issuer",
-    "portal",
-    "secret",
-    "target",
-    "under",
-]

@@ -12,6 +12,7 @@ from hooptui.auth.issuer import Profile
 from hooptui.auth.saml.settings import PERSISTENT
 from hooptui.auth.validity import ClientAuth, Mode
 from hooptui.core.model import Kind
+from hooptui.notify.notice import Topic
 from hooptui.protocols.postgres.dial import SslMode
 from hooptui.strictyaml import Between, Duration, Matches, Node, NotEmpty, OneOrMany, Size, Where
 
@@ -182,15 +183,22 @@ class PortalYaml:
 
 @dataclass(frozen=True, slots=True)
 class NotifyYaml:
+    """One channel out of band."""
+
     where: Where
+    name: Name
     webhook: str = ""
     secret: Reference | None = None
+    ca_file: Path | None = None
     apprise: Reference | None = None
-    """Where apprise's URL is, for it holds a secret of its own."""
+    """Where apprise's address is, for it holds a secret of its own."""
+    events: Annotated[frozenset[Topic], NotEmpty()] = frozenset(Topic)
 
     def __post_init__(self) -> None:
         if bool(self.webhook) == (self.apprise is not None):
             raise ValueError("webhook (with secret) or apprise, one of them")
+        if bool(self.webhook) != (self.secret is not None):
+            raise ValueError("secret together with webhook: what it is signed with")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import ssl
-import stat
 from collections.abc import Coroutine, Mapping
 from functools import partial
 from pathlib import Path
@@ -21,7 +19,7 @@ from hooptui.auth.leases import Leases
 from hooptui.auth.oidc import Verifier
 from hooptui.auth.revocation import Watcher
 from hooptui.config import Config
-from hooptui.config_build import PortalConfig
+from hooptui.config_build import PortalConfig, notify
 from hooptui.core.approvals import Approval, Status, Vote
 from hooptui.core.bus import Bus
 from hooptui.core.clock import Clock, SystemClock
@@ -49,6 +47,7 @@ from hooptui.doorman import STRANGERS, FrontDoor
 from hooptui.grants import KeptApprovals
 from hooptui.keeper import Keeper
 from hooptui.masking import make_masker
+from hooptui.notify.notifier import Notifier, channels_of
 from hooptui.policy.rules import Policy
 from hooptui.policy.store import PolicyHolder
 from hooptui.policy.suite import run_tests
@@ -58,6 +57,7 @@ from hooptui.protocols.postgres import sasl
 from hooptui.protocols.postgres.facts import read_sql
 from hooptui.protocols.postgres.proxy import PostgresGate, PostgresTarget
 from hooptui.seats import Seats
+from hooptui.statedir import prepare
 from hooptui.store.sqlite import Store
 from hooptui.targets import served, store_tag
 
@@ -134,10 +134,31 @@ class Gateway:
                 )
             )
             await self.log.durable()
+            self._notify(door)
         except BaseException:
             await self._close_all()
             raise
         self._spawn(self._tick())
+
+    def _notify(self, door: FrontDoor) -> None:
+        """Tell people out of band from now on.
+
+        Raises:
+            CredentialTrouble, ValueError, OSError: a channel cannot be used.
+        """
+        settings = notify(self.config.notify)
+        if settings is None:
+            return
+
+        def target_of(session: str) -> str:
+            found = self.sessions.get(session)
+            return found.target.name if found is not None else ""
+
+        channels = channels_of(settings, self.clock.now)
+        notifier = Notifier(
+            settings, channels, self.bus, gateway=self.config.name, target_of=target_of, trouble=door.trouble
+        )
+        self._spawn(notifier.run())
 
     async def _open_portal(self, config: PortalConfig, door: FrontDoor) -> None:
         """Raises:
@@ -382,18 +403,3 @@ class Gateway:
 def _failing(policy: Policy) -> list[str]:
     """A policy whose own tests fail is not what its author meant, so it is not put in force."""
     return [str(result) for result in run_tests(policy, read_sql).failed]
-
-
-def prepare(state_dir: Path) -> None:
-    """Make the state directory, or check that it is this user's alone.
-
-    Raises:
-        OSError: it cannot be made, or others may read what lies in it.
-    """
-    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = state_dir.stat()
-    if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
-        mode = f"{stat.S_IMODE(found.st_mode):04o}, owner {found.st_uid}"
-        raise OSError(
-            f"{state_dir}: found mode {mode}, expected 0700 and owner {os.getuid()}: keys and recordings lie there"
-        )

@@ -10,9 +10,11 @@ import pytest
 from hooptui.auth.issuer import Profile
 from hooptui.auth.validity import Mode
 from hooptui.config import Config, load_text
+from hooptui.config_build import notify
 from hooptui.core.model import Kind
 from hooptui.credentials import certificates
 from hooptui.errors import UserError
+from hooptui.notify.notice import Topic
 from tests.test_config import GOOD
 
 PORTAL = """
@@ -77,7 +79,9 @@ def test_no_portal(base: Path) -> None:
         (with_portal().replace("id: corp", "id: company"), "the id 'company' is there twice"),
         (with_portal().replace("idp.pem", "nothing.pem"), "nothing.pem"),
         (with_portal().replace("lasts: 2h", "lasts: 13h"), "1m to 12h"),
-        (GOOD + "notify: [{webhook: https://h.example, apprise: {file: x}}]\n", "webhook (with secret) or apprise"),
+        (GOOD + "notify: [{name: a, webhook: https://h.example, apprise: {file: x}}]\n", "webhook (with secret) or apprise"),
+        (GOOD + "notify: [{name: a, webhook: https://h.example}]\n", "secret together with webhook"),
+        (GOOD + "notify: [{name: a, apprise: {file: x}, events: [everything]}]\n", "everything"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said(base: Path, text: str, says: str) -> None:
@@ -132,3 +136,20 @@ def test_a_mint(base: Path) -> None:
     assert target.mint is not None
     assert (target.mint.role, target.mint.user, target.mint.connections) == ("orders_rw", "", 2)
     assert "user and password together" in refusal(text.replace("connections: 2", "user: minter"), base)
+
+
+def test_channels_out_of_band(base: Path) -> None:
+    (base / "hook").write_text("whsec_" + "QUFB" * 8)
+    (base / "hook").chmod(0o600)
+    text = GOOD + "notify: [{name: hooks, webhook: https://h.example/x, secret: {file: hook}, events: [held]}]\n"
+    config = made(text, base)
+    settings = notify(config.notify)
+    assert settings is not None
+    [hook] = settings.webhooks
+    assert (hook.name, hook.url, hook.events) == ("hooks", "https://h.example/x", {Topic.HELD})
+    assert "QUFB" not in repr(config) + repr(settings)
+    assert notify(made(GOOD, base).notify) is None
+    (base / "hook").write_text("short")
+    with pytest.raises(ValueError, match="whsec_") as wrong:
+        notify(config.notify)
+    assert "short" not in str(wrong.value)
