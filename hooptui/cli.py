@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hooptui
+from hooptui import form
 
 if TYPE_CHECKING:
     from hooptui.config import Config
@@ -36,7 +37,7 @@ def _config(parser: argparse.ArgumentParser) -> None:
 def parser() -> argparse.ArgumentParser:
     """The whole grammar."""
     top = argparse.ArgumentParser(prog="hooptui", description=hooptui.__doc__)
-    top.add_argument("--version", action="version", version=f"hooptui {hooptui.__version__}")
+    top.add_argument("--version", action="version", version=f"hooptui {hooptui.__version__}, {form.words()}")
     _config(top)
     top.add_argument("--readonly", action="store_true", help="the screen may look and not decide")
     top.set_defaults(run=_screen)

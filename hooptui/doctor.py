@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hooptui import form
 from hooptui.auth.oidc import Verifier
 from hooptui.config import Config, TargetConfig, is_loopback, load
 from hooptui.control.client import RemoteDesk
@@ -57,6 +58,7 @@ async def examine(path: Path) -> tuple[Finding, ...]:
     except UserError as wrong:
         return (Finding(False, "config", str(wrong), "correct the file; `hooptui init` writes a commented one"),)
     found = [Finding(True, "config", f"{path}: {len(config.issuers)} issuers, {len(config.targets)} targets")]
+    found.append(_core())
     running = await _running(config)
     found.append(_state(config, running))
     found.append(_disk(config))
@@ -77,6 +79,14 @@ async def _running(config: Config) -> bool:
     finally:
         await desk.close()
     return True
+
+
+def _core() -> Finding:
+    if form.compiled():
+        return Finding(True, "core", form.words())
+    return Finding(
+        True, "core", f"{form.words()}; built with a C compiler and Python's headers at hand it is twice as fast"
+    )
 
 
 def _state(config: Config, running: bool) -> Finding:

@@ -125,7 +125,9 @@ class Account:
         self._running = max(0, self._running - 1)
         self.counters.masked += masked
         try:
-            self.record(Finished(number, self.masker.text(tag), ok, rows, masked, round(seconds * 1000, 3), masks))
+            self.record(
+                Finished(number, self.masker.text(tag), ok, rows, masked, int(seconds * 1_000_000) / 1000, masks)
+            )
         except CannotRecord:
             return
 

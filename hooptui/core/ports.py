@@ -87,6 +87,9 @@ class ResultMask(Protocol):
     def forced(self) -> bool:
         """True when every row must be read: a column is masked whatever it holds, or holds binary numbers that no byte pattern sees."""
 
+    def needed(self, chunk: bytes) -> tuple[ColumnMask | None, ...]:
+        """`columns` without those that cannot find anything in the rows of these raw message bytes."""
+
     def suspects(self, chunk: bytes) -> bool:
         """Fast look over raw message bytes: False promises that no detector matches any field inside."""
 

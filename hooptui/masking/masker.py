@@ -8,7 +8,7 @@ from hooptui.core.gate import Masked
 from hooptui.core.model import Column, MaskSet
 from hooptui.core.ports import ColumnMask
 from hooptui.masking import detectors, patterns, transcript
-from hooptui.masking.plan import Plan, forced_column, net_column
+from hooptui.masking.plan import Plan, forced_column, net_column, plan_of
 from hooptui.masking.prefilter import screen
 from hooptui.masking.strategies import Ruling, stronger
 from hooptui.masking.treatments import Net
@@ -58,12 +58,10 @@ class SessionMasker:
         """See `core.ports.Masker`. `ascii_only` is for a client whose encoding is not UTF-8: `*` in place of blocks."""
         masks: list[ColumnMask | None] = []
         extras: frozenset[str] = frozenset()
-        forced = False
         for column in columns:
             ruling = self._ruling(column)
             if ruling is not None:
                 masks.append(forced_column(column, ruling, self._key, ascii_only))
-                forced = True
                 continue
             net = net_column(column, self._rulings, self._key, ascii_only) if self._rulings else None
             if net is None:
@@ -72,10 +70,9 @@ class SessionMasker:
             mask, more = net
             masks.append(mask)
             extras |= more
-            forced |= mask.gate is None
         if not any(masks):
             return None
-        return Plan(tuple(masks), forced, screen(frozenset(self._rulings), extras))
+        return plan_of(tuple(masks), screen(frozenset(self._rulings), extras))
 
     def transcribe(
         self, columns: Sequence[Column], rows: Sequence[Sequence[bytes | None]]

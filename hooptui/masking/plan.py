@@ -76,10 +76,22 @@ class Plan:
     forced: bool
     """Some column is masked whatever it holds, or holds numbers in binary, in which no pattern of bytes can look."""
     screen: Screen
+    always: tuple[ColumnMask | None, ...]
+    """`columns` without those whose detectors the screen speaks for."""
+
+    def needed(self, chunk: bytes) -> tuple[ColumnMask | None, ...]:
+        """See `core.ports.ResultMask`."""
+        return self.columns if self.screen(chunk) else self.always
 
     def suspects(self, chunk: bytes) -> bool:
         """See `core.ports.ResultMask`; always True for a plan whose every row must be read."""
         return self.forced or self.screen(chunk)
+
+
+def plan_of(columns: tuple[ColumnMask | None, ...], looks: Screen) -> Plan:
+    """The plan of these columns; `looks` sees what any of their detectors needs, but for those without a gate."""
+    always = tuple(None if isinstance(mask, NetColumn) and mask.gate is not None else mask for mask in columns)
+    return Plan(columns, any(mask is not None for mask in always), looks, always)
 
 
 def forced_column(column: Column, ruling: Ruling, key: bytes, ascii_only: bool) -> ColumnMask:

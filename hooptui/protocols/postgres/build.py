@@ -154,7 +154,7 @@ def query(text: bytes | str) -> bytes:
     return message(b"Q", string(text))
 
 
-def parse(statement: bytes, text: bytes, types: Sequence[int] = ()) -> bytes:
+def parse(statement: bytes, text: bytes | str, types: Sequence[int] = ()) -> bytes:
     return message(b"P", string(statement) + string(text) + pack(f">H{len(types)}I", len(types), *types))
 
 

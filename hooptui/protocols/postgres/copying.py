@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from hooptui.core.ports import ResultMask
 from hooptui.protocols.postgres import build
 from hooptui.protocols.postgres.facts_model import CopyShape
-from hooptui.protocols.postgres.rows import Layout, Tally, frames, mask_values
+from hooptui.protocols.postgres.rows import Layout, Masks, Tally, frames, mask_values
 from hooptui.protocols.postgres.wire import HEADER, ProtocolViolation
 
 _SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0"
@@ -48,32 +49,35 @@ class CopyOut:
         Raises:
             ProtocolViolation: it cannot be told which bytes belong to which column.
         """
-        if self._harmless(run):
-            return run
-        return b"".join(self._one(frame[HEADER:], frame, tally) for frame in frames(run))
-
-    def _harmless(self, run: bytes) -> bool:
-        """Whether no field can hold anything that the detectors look for, by a look at the raw bytes alone.
-
-        That look is good for values as they are: where something is escaped, the fields have to be read.
-        """
         plan = self._layout.plan
-        if plan is None:
-            return True
-        if plan.forced or self._header or (self._shape.format == "binary" and not self._began):
-            return False
+        if plan is None or self._harmless(run, plan):
+            return run
+        every, needed = plan.columns, plan.needed(run)
+        parts: list[bytes] = []
+        for frame in frames(run):
+            # The look at raw bytes is good for values as they are; where something is escaped, all masks have to see them.
+            masks = every if self._escapes(frame) else needed
+            parts.append(self._one(frame[HEADER:], frame, masks, tally))
+        return b"".join(parts)
+
+    def _escapes(self, raw: bytes) -> bool:
         match self._shape.format:
             case "text":
-                escaped = b"\\" in run
+                return b"\\" in raw
             case "csv":
-                escaped = self._quote in run
+                return self._quote in raw
             case "binary":
-                escaped = False
-        return not escaped and not plan.suspects(run)
+                return False
 
-    def _one(self, data: bytes, frame: bytes, tally: Tally) -> bytes:
+    def _harmless(self, run: bytes, plan: ResultMask) -> bool:
+        """Whether no field can hold anything that the detectors look for, by a look at the raw bytes alone."""
+        if plan.forced or self._header or (self._shape.format == "binary" and not self._began):
+            return False
+        return not self._escapes(run) and not plan.suspects(run)
+
+    def _one(self, data: bytes, frame: bytes, masks: Masks, tally: Tally) -> bytes:
         if self._shape.format == "binary":
-            return self._binary(data, frame, tally)
+            return self._binary(data, frame, masks, tally)
         if self._header:
             self._header = False
             return frame
@@ -86,19 +90,40 @@ class CopyOut:
         if self._shape.format == "csv":
             row = self._csv(line)
             self._check(len(row))
-            if self._layout.plan is None or not mask_values(row, self._layout.plan, tally):
+            if not mask_values(row, masks, tally):
                 return frame
             return build.copy_data(self._delimiter.join(map(self._to_csv, row)) + ending)
+        if b"\\" not in line:
+            return self._unescaped(line, ending, frame, masks, tally)
         parts = _split(line, self._delimiter) if self._layout.columns or line else []
         row = [None if part == self._null_word else _unescape(part) for part in parts]
         self._check(len(row))
         before = tuple(row)
-        if self._layout.plan is None or not mask_values(row, self._layout.plan, tally):
+        if not mask_values(row, masks, tally):
             return frame
         fields = (
             part if after is old else self._to_text(after) for part, old, after in zip(parts, before, row, strict=True)
         )
         return build.copy_data(self._delimiter.join(fields) + ending)
+
+    def _unescaped(self, line: bytes, ending: bytes, frame: bytes, masks: Masks, tally: Tally) -> bytes:
+        """A row of text in which nothing is escaped: only what a mask wants to see is looked at."""
+        parts = line.split(self._delimiter) if self._layout.columns or line else []
+        self._check(len(parts))
+        changed = False
+        for index, mask in enumerate(masks):
+            if mask is None:
+                continue
+            value = parts[index]
+            if value == self._null_word:
+                continue
+            shown, rule = mask.apply(value)
+            if rule:
+                tally.hit(rule)
+            if shown is not value:
+                parts[index] = self._to_text(shown)
+                changed = True
+        return build.copy_data(self._delimiter.join(parts) + ending) if changed else frame
 
     def _check(self, count: int) -> None:
         if count != len(self._layout.columns):
@@ -172,7 +197,7 @@ class CopyOut:
 
     # --- binary
 
-    def _binary(self, data: bytes, frame: bytes, tally: Tally) -> bytes:
+    def _binary(self, data: bytes, frame: bytes, masks: Masks, tally: Tally) -> bytes:
         if self._over:
             raise ProtocolViolation("copied data go on behind their end")
         out = bytearray()
@@ -203,8 +228,7 @@ class CopyOut:
                     raise ProtocolViolation("a copied field has a negative length")
                 row.append(None if size == -1 else _take(data, position, size))
                 position += max(size, 0)
-            if self._layout.plan is not None:
-                mask_values(row, self._layout.plan, tally)
+            mask_values(row, masks, tally)
             # The row's fields are written as in a DataRow: a count, then lengths and values.
             out += build.data_row(row)[HEADER:]
         return frame if out == data else build.copy_data(bytes(out))

@@ -41,6 +41,9 @@ class Layered:
     columns: tuple[ColumnMask | None, ...]
     forced: bool = True
 
+    def needed(self, chunk: bytes) -> tuple[ColumnMask | None, ...]:
+        return self.columns
+
     def suspects(self, chunk: bytes) -> bool:
         return True
 

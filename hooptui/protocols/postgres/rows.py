@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from hooptui.core.gate import Masked
 from hooptui.core.model import Column
-from hooptui.core.ports import Masker, ResultMask
+from hooptui.core.ports import ColumnMask, Masker, ResultMask
 from hooptui.protocols.postgres import build, codec, layers
 from hooptui.protocols.postgres.layers import Lineage
-from hooptui.protocols.postgres.wire import ProtocolViolation, length_at
+from hooptui.protocols.postgres.wire import HEADER, ProtocolViolation, length_at
 
 Keep: TypeAlias = Callable[[list[bytes | None], int], None]
 """Takes one row and the bytes of its message, for the recording."""
+
+Masks: TypeAlias = tuple[ColumnMask | None, ...]
+"""What is to be done with the values of each column; None: nothing."""
+
+NULL_LENGTH: Final = 0xFFFFFFFF
+_NULL: Final = b"\xff\xff\xff\xff"
+_LENGTHS: Final = [size.to_bytes(4, "big") for size in range(1024)]
+"""The lengths that rows and values mostly have."""
 
 
 @dataclass(slots=True, eq=False)
@@ -77,10 +85,10 @@ def values(frame: bytes, columns: int) -> list[bytes | None]:
     return row
 
 
-def mask_values(row: list[bytes | None], plan: ResultMask, tally: Tally) -> bool:
+def mask_values(row: list[bytes | None], masks: Masks, tally: Tally) -> bool:
     """Mask one row in place; whether anything changed."""
     changed = False
-    for index, mask in enumerate(plan.columns):
+    for index, mask in enumerate(masks):
         if mask is None:
             continue
         value = row[index]
@@ -102,16 +110,84 @@ def mask_run(run: bytes, result: Layout, plan: ResultMask, tally: Tally, keep: K
         ProtocolViolation: a row does not fit the result.
     """
     width = len(result.columns)
-    if len(plan.columns) != width:
-        raise ProtocolViolation(f"the masks are for {len(plan.columns)} columns, the result has {width}")
+    masks = plan.needed(run)
+    if len(masks) != width:
+        raise ProtocolViolation(f"the masks are for {len(masks)} columns, the result has {width}")
+    if keep is None:
+        return _mask_unkept(run, masks, tally)
     parts: list[bytes] = []
     touched = False
     for frame in frames(run):
         row = values(frame, width)
-        if mask_values(row, plan, tally):
+        if mask_values(row, masks, tally):
             touched = True
             frame = build.data_row(row)
         parts.append(frame)
-        if keep is not None:
-            keep(row, len(frame))
+        keep(row, len(frame))
     return b"".join(parts) if touched else run
+
+
+def _mask_unkept(run: bytes, masks: Masks, tally: Tally) -> bytes:
+    """`mask_run` for rows that nobody else wants to see.
+
+    The bulk of every great result passes here, so the values that no mask wants are walked over and never made.
+    """
+    width = len(masks)
+    end = len(run)
+    parts: list[bytes] = []
+    written = position = 0
+    while position < end:
+        start = position
+        after = start + 1 + length_at(run, start + 1)
+        if after < start + HEADER + 2 or after > end:
+            raise ProtocolViolation("DataRow ends before its content does")
+        count = run[start + 5] << 8 | run[start + 6]
+        if count != width:
+            raise ProtocolViolation(f"a row has {count} values, its result {width} columns")
+        position = start + HEADER + 2
+        grown = 0
+        first = len(parts)
+        for mask in masks:
+            body = position + 4
+            if body > after:
+                raise ProtocolViolation("DataRow ends before its content does")
+            size = length_at(run, position)
+            if size == NULL_LENGTH:
+                position = body
+                continue
+            beyond = body + size
+            if beyond > after:
+                raise ProtocolViolation("DataRow ends before its content does")
+            if mask is not None:
+                value = run[body:beyond]
+                shown, rule = mask.apply(value)
+                if rule:
+                    tally.hit(rule)
+                if shown is not value:
+                    if len(parts) == first:
+                        # What stands before this row; then its header, known only when the row is done.
+                        parts.append(run[written:start])
+                        parts.append(b"")
+                        written = start + HEADER
+                    parts.append(run[written:position])
+                    if shown is None:
+                        parts.append(_NULL)
+                        grown -= size
+                    else:
+                        parts.append(_length(len(shown)))
+                        parts.append(shown)
+                        grown += len(shown) - size
+                    written = beyond
+            position = beyond
+        if position != after:
+            raise ProtocolViolation(f"DataRow has {after - position} bytes too many")
+        if len(parts) > first:
+            parts[first + 1] = b"D" + _length(after - start - 1 + grown)
+    if not parts:
+        return run
+    parts.append(run[written:end])
+    return b"".join(parts)
+
+
+def _length(size: int) -> bytes:
+    return _LENGTHS[size] if size < len(_LENGTHS) else size.to_bytes(4, "big")

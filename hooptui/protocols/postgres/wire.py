@@ -219,7 +219,8 @@ class RunFramer(_Carry):
                 count = 1
                 if kind in _BULK and after < end and data[after] == kind:
                     after, count = bulk(data, position, limit)
-                runs.append((kind, data[position:after], count))
+                # A chunk that is one run goes on as it is: compiled, a slice of the whole would be a copy.
+                runs.append((kind, data if not position and after == end else data[position:after], count))
                 position = after
         except ProtocolViolation as violation:
             if not self._broken:
