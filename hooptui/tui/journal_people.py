@@ -21,7 +21,7 @@ from hooptui.core.events_people import (
     OperatorLoggedIn,
     OperatorLoggedOut,
 )
-from hooptui.tui.people import LOCAL, host, spoken, subject
+from hooptui.tui.people import LOCAL, decider, host, issuer, spoken, subject
 from hooptui.tui.text import Row, Span, clean, many, spot
 
 SCOPES = {"once": "once", "fingerprint": "this statement", "rule": "this rule", "access": "access"}
@@ -94,7 +94,7 @@ def people_words(body: People, at: float | None) -> Row:
             what = SCOPES.get(scope, clean(scope, 20))
             return ((f"#{number} leaves a grant for {what} under {clean(rule, 60)}{_for(until, at)}", "text"),)
         case GrantEnded(approval=number, identity=identity, target=target, by=by, reason=reason):
-            head = f"the grant of #{number} is taken back by {subject(by)}"
+            head = f"the grant of #{number} is taken back by {decider(by)}"
             return (
                 (head, "warn"),
                 *spot(f": {clean(reason, 200)}" if reason else "", "text"),
@@ -146,25 +146,25 @@ def _who(
                 (f"{proof}, from {clean(peer, 60)}", "faint"),
             )
         case LeaseEnded(lease=lease, why=why, by=by):
-            return ((f"lease {clean(lease, 20)} ended: {clean(why, 20)}{f' by {subject(by)}' if by else ''}", "warn"),)
+            return ((f"lease {clean(lease, 20)} ended: {clean(why, 20)}{f' by {decider(by)}' if by else ''}", "warn"),)
         case IdentityBlocked(identity=identity, by=by, reason=reason):
             gone = f"{many(body.sessions, 'session')}, {many(body.leases, 'lease')}, {many(body.grants, 'grant')} ended"
             return (
-                (f"{subject(identity)} is blocked by {subject(by)}", "bad"),
+                (f"{subject(identity)} is blocked by {decider(by)}", "bad"),
                 *spot(f": {clean(reason, 200)}" if reason else "", "text"),
                 (f" · {gone} · {clean(identity, 200)}", "faint"),
             )
         case IdentityUnblocked(identity=identity, by=by):
             return (
-                (f"{subject(identity)} may log in again, says {subject(by)}", "text"),
+                (f"{subject(identity)} may log in again, says {decider(by)}", "text"),
                 (f" · {clean(identity, 200)}", "faint"),
             )
-        case OperatorLoggedIn(issuer=issuer, name=name, groups=groups, how=how, expires_at=until):
+        case OperatorLoggedIn(issuer=proved_by, name=name, groups=groups, how=how, expires_at=until):
             groups_text = ", ".join(clean(one, 40) for one in groups[:8]) or "no group"
             proof = (
                 "named by the configuration, not by an identity provider"
                 if how == LOCAL
-                else f"by {clean(how, 12)} at {host(issuer)}"
+                else f"by {clean(how, 12)} at {host(proved_by)}"
             )
             return (
                 *spot(clean(name, 80), "strong"),
@@ -176,7 +176,8 @@ def _who(
 
 
 def _vote(body: Voted) -> Row:
-    name = tuple(spot(clean(body.name, 80), "strong"))
+    mark = (f" ({LOCAL})", "warn") if issuer(body.by) == LOCAL else ("", "")
+    name = (*spot(clean(body.name, 80), "strong"), mark)
     number, lasts = body.approval, f" for {spoken(body.lasts)}" if body.lasts else ""
     if body.break_glass:
         return (("GLASS BROKEN: ", "alarm"), *name, (f" lets #{number} go alone, in an emergency{lasts}", "bad"))

@@ -28,7 +28,7 @@ from hooptui.core.events import (
     Voted,
 )
 from hooptui.tui.journal_people import KINDS, People, people_mark, people_words
-from hooptui.tui.people import subject
+from hooptui.tui.people import decider, subject
 from hooptui.tui.text import Row, clean, count, many, size, spot
 
 VIA = {"postgres": "pg", "kubernetes": "k8s", "ssh": "ssh"}
@@ -205,7 +205,7 @@ def _verdicts(body: Held | Decided) -> Row:
         case Decided(why=why, approval=number, by=by):
             head = f"#{number} " if number else ""
             words = {
-                "denied": f"denied by {subject(by)}" if by else "denied",
+                "denied": f"denied by {decider(by)}" if by else "denied",
                 "expired": "denied itself: nobody approved in time",
                 "withdrawn": "withdrawn by the client",
                 "killed": "ended: the session was killed",

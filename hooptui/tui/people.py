@@ -31,6 +31,11 @@ def subject(key: str) -> str:
     return clean(key.rsplit("#", 1)[-1] or key, 60)
 
 
+def decider(key: str) -> str:
+    """Who decided something, from their key: `ops-1`, or `ops-1 (local)` where no identity provider stands behind the name."""
+    return subject(key) + (f" ({LOCAL})" if issuer(key) == LOCAL else "")
+
+
 def issuer(key: str) -> str:
     """The issuer of an identity's key, whole."""
     return clean(key.partition("#")[0], 200)

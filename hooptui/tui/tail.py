@@ -8,7 +8,7 @@ from typing import Final
 from hooptui.core.desk import Desk, JournalLine
 from hooptui.core.events import Alert, Decided, Voted
 from hooptui.core.events import SessionOpened as Opened
-from hooptui.tui.people import spoken, subject
+from hooptui.tui.people import decider, spoken
 from hooptui.tui.text import clean
 
 KEPT: Final = 5000
@@ -94,7 +94,7 @@ class Tail:
             body = line.event.body
             if not isinstance(body, Decided) or body.approval != number:
                 continue
-            by = f" by {self._voter(number) or subject(body.by)}" if body.by else ""
+            by = f" by {self._voter(number) or decider(body.by)}" if body.by else ""
             match body.why:
                 case "approved":
                     return f"{'let go by broken glass' if number in self.glass else 'approved'}{by}"

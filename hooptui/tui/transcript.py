@@ -30,7 +30,7 @@ from hooptui.core.events import (
     Voted,
 )
 from hooptui.tui.journal_words import describe, mark_of
-from hooptui.tui.people import subject
+from hooptui.tui.people import decider
 from hooptui.tui.text import Row, Span, clean, clean_lines, count, fit, size, spot, width
 
 ROWS_SHOWN: Final = 200
@@ -318,7 +318,7 @@ def _said(event: Event) -> tuple[Line, ...]:
             words += [f"with {clean(application, 60)}"] if application else []
             lines.append(Line(((" · ".join(words), "faint"),)))
         case Decided(by=by, why="approved") if by:
-            lines.append(Line(((f"last vote by {subject(by)}", "faint"),)))
+            lines.append(Line(((f"last vote by {decider(by)}", "faint"),)))
         case _:
             pass
     return tuple(lines)

@@ -15,6 +15,7 @@ from hooptui.core.gate import Masked
 from hooptui.tui.screens.access_review import AccessReviewScreen, choices
 from hooptui.tui.screens.confirm import BlockScreen, BreakGlassScreen, ConfirmScreen, RevokeScreen, typed_word
 from hooptui.tui.screens.deny import DenyScreen
+from hooptui.tui.screens.review import ReviewScreen
 from hooptui.tui.widgets.access import handle
 from tests.ui import picture
 from tests.ui.desk import SceneDesk, review_of
@@ -213,7 +214,7 @@ async def test_access_is_given_for_a_time() -> None:
             "at most 1 h, from the approval on",
             "human ops-3 of id.example",
             "60m token",
-            "in an emergency oncall may let it in alone (!)",
+            "in an emergency oncall may let it go alone: !",
             "( ) 5 min   ( ) 15 min   ( ) 30 min   (•) 1 h",
         ):
             assert words in seen, seen
@@ -340,6 +341,23 @@ async def test_only_who_may_breaks_the_glass() -> None:
         assert screen.words.text == "#18 was settled meanwhile: see 5 Audit for how"
 
 
+async def test_the_glass_can_be_broken_from_the_review() -> None:
+    async with stage(asking()) as s:
+        screen = await letting_in(s)
+        assert "in an emergency oncall may let it go alone: !" in screen.facts.text
+        s.desk.settle(17)
+        await s.tick()
+        await s.press("exclamation_mark")
+        window = s.app.screen
+        assert isinstance(window, BreakGlassScreen)
+        assert window.hold.number == 20, "what the review was about, wherever the list went"
+        assert len(s.app.screen_stack) == 2
+        await s.press("escape", "1", "j", "j", "2", "g", "a")
+        assert isinstance(s.app.screen, ReviewScreen)
+        await s.press("exclamation_mark")
+        assert isinstance(s.app.screen, ReviewScreen), "this rule has no glass"
+
+
 async def test_to_break_the_glass_takes_a_reason() -> None:
     async with stage(busy()) as s:
         screen = await opened(s, "2", "exclamation_mark", "up")
@@ -356,10 +374,12 @@ def test_what_is_typed_is_on_every_keyboard(name: str, word: str) -> None:
     assert typed_word(name) == word
 
 
-async def test_blocking_oneself_is_pointed_out() -> None:
+async def test_nobody_blocks_themselves() -> None:
     async with stage(busy(operator_key="https://id.example#etl-7")) as s:
-        screen = await opened(s, "B")
-        assert "this is your own identity" in screen.head.text
+        screen = await opened(s, "B", "up")
+        await s.type("etl-7")
+        assert screen.words.text == "this is you: another operator can lock you out, you cannot"
+        assert screen.query_one("#go", Button).disabled
 
 
 async def test_access_with_nothing_in_force() -> None:

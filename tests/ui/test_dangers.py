@@ -247,10 +247,14 @@ async def test_readonly_changes_nothing() -> None:
 
 
 async def test_no_operator_is_read_only() -> None:
-    async with stage(busy(operator="")) as s:
-        await s.press("X")
-        assert "read-only" in s.flash
-        assert len(s.app.screen_stack) == 1
+    for may_log_in, words in (
+        (False, "read-only: X (kill) does nothing here"),
+        (True, "no operator: O logs in; X (kill) does nothing here"),
+    ):
+        async with stage(busy(operator="", may_log_in=may_log_in)) as s:
+            await s.press("X")
+            assert s.flash == words
+            assert len(s.app.screen_stack) == 1
 
 
 async def test_a_goes_to_what_is_missing_and_never_approves() -> None:

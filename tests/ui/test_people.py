@@ -12,7 +12,7 @@ from hooptui.core.events import DeadlineMoved, GrantGiven, Voted
 from hooptui.core.events_people import LeaseIssued, OperatorLoggedIn
 from hooptui.core.gate import Masked
 from hooptui.tui.journal_words import describe, kind, mark_of
-from hooptui.tui.people import brief, host, issuer, kind_word, left, left_words, spoken, subject, who_words
+from hooptui.tui.people import brief, decider, host, issuer, kind_word, left, left_words, spoken, subject, who_words
 from hooptui.tui.text import plain, width
 from hooptui.tui.transcript import risky
 from tests.ui.scenes import NOW, OPENED, SESSIONS, busy, ev
@@ -129,6 +129,9 @@ def said(body: object) -> str:
 def test_words_for_people() -> None:
     vote = Voted(17, 1, "https://id.example#ops-1", Masked("ops-1"), True, Masked("x"), "once", 900.0)
     assert said(vote) == "ops-1 approves #17, for 15 min"
+    assert said(replace(vote, by="local#ops-1", approve=False)) == "ops-1 (local) denies #17"
+    assert decider("local#ops-1") == "ops-1 (local)"
+    assert decider("https://local#ops-1") == "ops-1"
     broken = replace(vote, break_glass=True)
     assert said(broken) == "GLASS BROKEN: ops-1 lets #17 go alone, in an emergency for 15 min"
     assert (kind(broken), mark_of(broken)) == ("broken glass", ("‼", "alarm"))

@@ -61,9 +61,7 @@ class AccessReviewScreen(ReviewScreen):
         words = f"at most {spoken(hold.scope_lasts)}, from the approval on; sessions opened late in it end with it"
         rows += hang(("time    ", "faint"), ((words, "text"),), cells, 2)
         rows += hang(("needs   ", "faint"), ((needs_text(hold).removeprefix("needs "), "text"),), cells, 2)
-        if hold.break_glass:
-            glass = f"in an emergency {clean(', '.join(hold.break_glass), 120)} may let it in alone (!)"
-            rows += hang(("glass   ", "faint"), ((glass, "warn"),), cells, 2)
+        rows += self.glass_rows(cells)
         rows += self.claim_rows(cells)
         rows += self.who_rows(cells)
         return [crop(row, cells) for row in rows]

@@ -11,7 +11,7 @@ from textual.containers import Horizontal
 from textual.widgets import Button, Input
 
 from hooptui.core.desk import BlockView, Command, GrantView, HeldView, LeaseView, Outcome, SessionView, Snapshot
-from hooptui.tui.people import name_of, spoken, subject, who_words
+from hooptui.tui.people import decider, name_of, spoken, subject, who_words
 from hooptui.tui.screens.modal import Modal, button, field
 from hooptui.tui.text import Row, clean, hang, many, spot, wrap_row
 from hooptui.tui.widgets.held import purpose_of
@@ -220,20 +220,19 @@ class BlockScreen(ConfirmScreen):
         sessions = [row for row in _sessions(snapshot) if row.identity == self.identity]
         leases = [row for row in snapshot.leases if row.identity == self.identity] if snapshot is not None else []
         grants = [row for row in snapshot.grants if row.identity == self.identity] if snapshot is not None else []
-        rows: list[Row] = [
+        return [
             *hang(("identity  ", "faint"), ((clean(self.identity, 400), "strong"),), self.cells, 4),
             *hang(("killed    ", "faint"), ((_named(sessions, len(sessions)), "text"),), self.cells, 2),
             (("void      ", "faint"), (f"{many(len(leases), 'lease')}, {many(len(grants), 'grant')}", "text")),
             (("refused   ", "faint"), ("every new login, until somebody unblocks it", "text")),
         ]
-        if snapshot is not None and snapshot.health.operator_key == self.identity:
-            rows.append((("this is your own identity", "bad"),))
-        return rows
 
     def gone(self, snapshot: Snapshot | None) -> str:
+        if snapshot is not None and snapshot.health.operator_key == self.identity:
+            return "this is you: another operator can lock you out, you cannot"
         for one in snapshot.blocks if snapshot is not None else ():
             if one.identity == self.identity:
-                return f"it is blocked already, by {subject(one.by)}"
+                return f"it is blocked already, by {decider(one.by)}"
         return ""
 
     def ready(self) -> str:
@@ -261,7 +260,7 @@ class UnblockScreen(ConfirmScreen):
             *hang(("identity  ", "faint"), ((clean(one.identity, 400), "strong"),), self.cells, 4),
             *hang(
                 ("blocked   ", "faint"),
-                ((f"by {subject(one.by)}, {spoken(now - one.at)} ago: ", "text"), *why),
+                ((f"by {decider(one.by)}, {spoken(now - one.at)} ago: ", "text"), *why),
                 self.cells,
                 3,
             ),

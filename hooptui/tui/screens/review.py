@@ -9,12 +9,14 @@ from __future__ import annotations
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Input
 
 from hooptui.core.desk import Command, HeldView, Outcome, Review
 from hooptui.tui.journal_people import SCOPES
 from hooptui.tui.people import left_words, requester, spoken, who_words
+from hooptui.tui.screens.confirm import BreakGlassScreen
 from hooptui.tui.screens.modal import Choice, Modal, Prose, button, field, label
 from hooptui.tui.text import Row, clean, clean_lines, crop, hang, span_of, spot, wrap_row
 from hooptui.tui.transcript import sql
@@ -30,6 +32,7 @@ class ReviewScreen(Modal):
 
     def __init__(self, hold: HeldView, *, title: str = "") -> None:
         super().__init__(title or f"Review #{hold.number}")
+        self.box.border_subtitle = Content("c I am on it")
         self.hold = hold
         self.review: Review | None = None
         self.dead = ""
@@ -138,6 +141,7 @@ class ReviewScreen(Modal):
         if facts:
             rows += hang(("facts   ", "faint"), ((facts, "text"),), cells, 3)
         rows += hang(("needs   ", "faint"), ((needs_text(hold).removeprefix("needs "), "text"),), cells, 2)
+        rows += self.glass_rows(cells)
         rows += self.claim_rows(cells)
         if review is None:
             words = "asking the target …" if not self.dead else "not known"
@@ -156,6 +160,12 @@ class ReviewScreen(Modal):
             ("   risk ", "faint"),
         )
         return hang(("rule    ", "faint"), (*words, (risk, "bad" if risk == "high" else "text")), cells, 2)
+
+    def glass_rows(self, cells: int) -> list[Row]:
+        """Who may let it go alone, in an emergency."""
+        groups = clean(", ".join(self.hold.break_glass), 120)
+        words = f"in an emergency {groups} may let it go alone: !"
+        return hang(("glass   ", "faint"), ((words, "warn"),), cells, 2) if groups else []
 
     def claim_rows(self, cells: int) -> list[Row]:
         """Who looks into it already."""
@@ -256,6 +266,9 @@ class ReviewScreen(Modal):
         elif event.key == "c":
             event.stop()
             self._claim()
+        elif event.character == "!" and self.hold.break_glass and not self.dead and not self.sent:
+            event.stop()
+            self.app.switch_screen(BreakGlassScreen(self.hold))
 
     def _claim(self) -> None:
         """Say that one looks into it; the window stays open, for that is what it is for."""
