@@ -212,6 +212,7 @@ def test_what_a_profile_demands(profile: Profile, url: str, stated: dict[str, An
         (Profile.KUBERNETES, s.KUBERNETES_URL, "https://kubernetes.default.svc", {}),
         (Profile.KUBERNETES, s.KUBERNETES_URL, "https://kubernetes.default.svc.cluster.local", {}),
         (Profile.KUBERNETES, "https://oidc.example.org/id/1", "https://oidc.example.org/id/1", {}),
+        (Profile.KUBERNETES, "https://oidc.example.org/id/1", "https://kubernetes.default.svc.cluster.local", {}),
     ],
 )
 def test_an_audience_that_everybody_has_is_none(

@@ -143,3 +143,26 @@ async def test_a_live_session_is_cut_within_two_seconds_of_the_poll(book: Book) 
         revoked = time.monotonic()
         await until(stage, lambda: bool(stage.ended))
         assert time.monotonic() - revoked < 3.0 and not stage.alerts
+
+
+async def test_what_nobody_was_asked_about_does_not_wait_for_the_next_poll(book: Book) -> None:
+    async with Stage(book, introspection(interval=3_600.0), SystemClock()) as stage:
+        stage.watcher.start()
+        stage.watch("a", stage.good(exp=int(time.time()) + 600))
+        await until(stage, lambda: len(book.asked) == 2)
+        stage.watch("b", Secret(token(stage.url, jti="b", exp=int(time.time()) + 600)))
+        await until(stage, lambda: bool(stage.ended))
+        assert set(stage.ended) == {"b"}
+
+
+async def test_an_old_answer_lets_nobody_in(book: Book) -> None:
+    clock = ManualClock(NOW)
+    async with Stage(book, introspection(), clock) as stage:
+        secret = stage.good()
+        assert await stage.code(secret) == "ok"
+        book.good.clear()
+        clock.advance(29)
+        assert await stage.code(secret) == "ok"
+        clock.advance(1)
+        assert await stage.code(secret) == "token-revoked"
+        assert await stage.code(secret) == "token-revoked" and len(book.asked) == 3

@@ -43,6 +43,7 @@ class Book:
     asked: list[str] = field(default_factory=list)
     busy: int = 0
     most: int = 0
+    news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def introspect(self, request: web.Request) -> web.Response:
         self.busy += 1
@@ -56,6 +57,7 @@ class Book:
         if not basic and not post:
             return web.json_response({"error": "invalid_client"}, status=401)
         self.asked.append(str(form["token"]))
+        self.news.set()
         return web.json_response({"active": form["token"] in self.good})
 
     async def userinfo(self, request: web.Request) -> web.Response:
@@ -76,7 +78,7 @@ class Stage:
         self.verifier = Verifier(issuers, clock)
         self.alerts: list[tuple[str, str]] = []
         self.ended: dict[str, str] = {}
-        self.end = asyncio.Event()
+        self.end = book.news
         self.watcher = Watcher(issuers, self.verifier, clock, self._alert)
 
     def _alert(self, url: str, code: str, words: str) -> None:
