@@ -169,7 +169,7 @@ class Browser:
     def _device(self, visit: Visit) -> Device | None:
         """The device whose code was entered in this visit, if it still waits."""
         device = visit.device
-        if device is None or device.verdict != "waiting" or not self._context.devices.alive(device):
+        if device is None or not self._context.devices.alive(device):
             visit.device = None
             return None
         return device

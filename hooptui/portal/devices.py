@@ -99,8 +99,7 @@ class Devices:
     def find(self, typed: str) -> Device | None:
         """The device with this user code, as a person types it: case, dashes and spaces do not matter."""
         self._sweep()
-        device = self._by_user.get(normalised(typed))
-        return device if device is not None and device.verdict == "waiting" else None
+        return self._by_user.get(normalised(typed))
 
     def approve(self, device: Device, login: Login) -> bool:
         """Let it have what it wants; False when it was settled or expired meanwhile."""
@@ -143,7 +142,7 @@ class Devices:
             self._forget(key, device)
 
     def alive(self, device: Device) -> bool:
-        """Whether a person may still decide on it."""
+        """Whether a person may still decide on it: nobody has, and it has not expired."""
         return self._by_user.get(device.user_code) is device and self._clock.monotonic() < device.expires_at
 
     def __len__(self) -> int:
@@ -152,7 +151,7 @@ class Devices:
     # --- inside
 
     def _settle(self, device: Device, verdict: Verdict, login: Login | None) -> bool:
-        if not self.alive(device) or device.verdict != "waiting":
+        if not self.alive(device):
             return False
         device.verdict, device.login = verdict, login
         del self._by_user[device.user_code]

@@ -14,10 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from prometheus_client.parser import text_string_to_metric_families
 
-from hooptui.core.model import Identity
 from hooptui.core.secret import Secret
-from hooptui.portal.base import Login, Wellness
-from hooptui.portal.devices import LIMIT_PEER
+from hooptui.portal.base import Wellness
 from hooptui.portal.settings import PortalSettings
 from tests.portal.porter import Bed, portal_bed, way
 from tests.providers.oidc_provider import OidcProvider
@@ -26,7 +24,6 @@ EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 FORM = "application/x-www-form-urlencoded"
-OPS = Identity("https://op", "ops-1", "ops-1", frozenset({"dba"}))
 
 
 @pytest.fixture
@@ -209,86 +206,19 @@ async def test_what_is_no_form(bed: Bed, body: bytes, kind: str, status: int, co
         assert (await said.json())["code"] == code
 
 
+async def test_a_large_body_that_does_not_say_so(bed: Bed) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(70):
+            yield b"a" * 1024
+
+    async with bed.client.post(bed.url + "/v1/exchange", data=chunks(), headers={"Content-Type": FORM}) as said:
+        assert (said.status, (await said.json())["code"]) == (413, "too-large")
+
+
 async def test_a_compressed_body_is_not_opened(bed: Bed) -> None:
     headers = {"Content-Type": FORM, "Content-Encoding": "gzip"}
     async with bed.client.post(bed.url + "/v1/exchange", data=b"\x1f\x8b", headers=headers) as said:
         assert (said.status, (await said.json())["code"]) == (415, "compressed")
-
-
-# --- devices
-
-
-async def test_the_device_flow_as_a_program_sees_it(bed: Bed) -> None:
-    asked = await post(bed, "/v1/device", purpose="INC-812: rebuild index")
-    assert asked["verification_uri"] == f"{bed.url}/device"
-    assert asked["verification_uri_complete"] == f"{bed.url}/device?user_code={asked['user_code']}"
-    assert (asked["expires_in"], asked["interval"]) == (600, 5)
-    form = {"grant_type": DEVICE, "device_code": asked["device_code"]}
-    assert (await post(bed, "/v1/device/token", expect=400, **form))["error"] == "authorization_pending"
-    assert (await post(bed, "/v1/device/token", expect=400, **form))["error"] == "slow_down"
-    device = bed.portal._context.devices.find(asked["user_code"])
-    assert device is not None
-    assert device.purpose == "INC-812: rebuild index"
-    device.asked_at = None
-    bed.portal._context.devices.approve(device, Login(OPS, "browser"))
-    said = await post(bed, "/v1/device/token", **form)
-    assert said["identity"]["subject"] == "ops-1"
-    assert bed.porter.issued[0][1] == "device"
-    assert (await post(bed, "/v1/device/token", expect=400, **form))["error"] == "expired_token"
-    assert len(bed.porter.issued) == 1
-
-
-async def test_a_saml_login_says_so_and_keeps_its_end(bed: Bed) -> None:
-    asked = await post(bed, "/v1/device")
-    device = bed.portal._context.devices.find(asked["user_code"])
-    assert device is not None
-    until = bed.porter.clock.now() + 120
-    bed.portal._context.devices.approve(device, Login(OPS, "saml", until))
-    said = await post(bed, "/v1/device/token", grant_type=DEVICE, device_code=asked["device_code"])
-    assert 100 < said["expires_in"] <= 120
-    assert bed.porter.issued[0][1] == "saml"
-
-
-async def test_whoever_is_blocked_after_approving_gets_nothing(bed: Bed) -> None:
-    asked = await post(bed, "/v1/device")
-    device = bed.portal._context.devices.find(asked["user_code"])
-    assert device is not None
-    bed.portal._context.devices.approve(device, Login(OPS, "browser"))
-    bed.porter.blocked.add(OPS.key)
-    said = await post(bed, "/v1/device/token", expect=400, grant_type=DEVICE, device_code=asked["device_code"])
-    assert said["code"] == "identity-blocked"
-
-
-@pytest.mark.parametrize(
-    ("form", "error"),
-    [
-        ({"grant_type": "x", "device_code": "y"}, "unsupported_grant_type"),
-        ({"grant_type": DEVICE}, "invalid_request"),
-        ({"grant_type": DEVICE, "device_code": "y"}, "expired_token"),
-        ({"grant_type": DEVICE, "device_code": "y" * 20_000}, "expired_token"),
-    ],
-)
-async def test_device_codes_that_are_none(bed: Bed, form: dict[str, str], error: str) -> None:
-    assert (await post(bed, "/v1/device/token", expect=400, **form))["error"] == error
-
-
-async def test_devices_of_one_address_are_bounded(bed: Bed) -> None:
-    for _ in range(LIMIT_PEER):
-        await post(bed, "/v1/device")
-    said = await post(bed, "/v1/device", expect=503)
-    assert said["code"] == "portal-full"
-    assert said["error"] == "temporarily_unavailable"
-
-
-async def test_an_operators_login_settles_once(bed: Bed) -> None:
-    seen: list[Login] = []
-    asked = bed.portal.operator_login(seen.append, peer="console", purpose="screen on tty1")
-    assert asked.verification_uri == f"{bed.url}/device"
-    form = {"grant_type": DEVICE, "device_code": asked.device_code.reveal()}
-    assert (await post(bed, "/v1/device/token", expect=400, **form))["error"] == "expired_token"
-    assert asked.device_code.reveal() not in repr(asked)
-    bed.portal.cancel(asked.device_code)
-    assert bed.portal._context.devices.find(asked.user_code) is None
 
 
 # --- SSH

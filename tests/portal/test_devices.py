@@ -75,6 +75,15 @@ def test_asking_too_early_slows_down(devices: Devices, clock: ManualClock) -> No
     assert device.interval == MAX_INTERVAL
 
 
+def test_each_question_too_early_begins_the_wait_anew(devices: Devices, clock: ManualClock) -> None:
+    code, _ = devices.start(PEER, "")
+    devices.ask(code.reveal())
+    clock.advance(2)
+    assert devices.ask(code.reveal()) == "slow_down"
+    clock.advance(2 * INTERVAL - 1)
+    assert devices.ask(code.reveal()) == "slow_down"
+
+
 def test_too_early_is_too_early_also_when_approved(devices: Devices, clock: ManualClock) -> None:
     code, device = devices.start(PEER, "")
     devices.ask(code.reveal())

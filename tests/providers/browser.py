@@ -104,6 +104,8 @@ class Page:
     _number: int = 0
     _waiting: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
     _loaded: asyncio.Event = field(default_factory=asyncio.Event)
+    _complained: asyncio.Event = field(default_factory=asyncio.Event)
+    _scripts: bool = True
 
     # --- protocol
 
@@ -146,8 +148,10 @@ class Page:
                 self.status = what["response"]["status"]
             case "Log.entryAdded":
                 self.complaints.append(what["entry"]["text"])
+                self._complained.set()
             case "Runtime.exceptionThrown":
                 self.complaints.append(what["exceptionDetails"]["text"])
+                self._complained.set()
 
     # --- doing
 
@@ -194,10 +198,28 @@ class Page:
 
     async def without_scripts(self) -> None:
         await self.call("Emulation.setScriptExecutionDisabled", value=True)
+        self._scripts = False
 
     async def _load(self) -> int:
         await asyncio.wait_for(self._loaded.wait(), PATIENCE)
+        if self._scripts:
+            # Autofocus comes with the first frames, after the load event.
+            twice = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(0))))"
+            await self.call("Runtime.evaluate", expression=twice, awaitPromise=True)
         return self.status
+
+    async def until(self, expression: str) -> None:
+        """Wait for something to be true in the page."""
+        async with asyncio.timeout(PATIENCE):
+            while not await self.evaluate(expression):
+                await asyncio.sleep(0.02)
+
+    async def complaint(self, word: str) -> None:
+        """Wait for the browser to complain of something with this word in it."""
+        async with asyncio.timeout(PATIENCE):
+            while not any(word in text.lower() for text in self.complaints):
+                self._complained.clear()
+                await self._complained.wait()
 
     # --- seeing
 
