@@ -1,4 +1,4 @@
-"""Secrets that somebody else keeps: in a file, in the environment, or handed over by systemd.
+"""Secrets that somebody else keeps: in a file, in the environment, handed over by systemd, printed by a program, or in Vault.
 
 A configuration holds references, never values; errors name the reference and never the value. Knows no target and no
 protocol.
@@ -8,23 +8,40 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, assert_never
 
 from hooptui.core.secret import Secret
+from hooptui.credentials import program, vault
+from hooptui.credentials.references import (
+    CredentialTrouble,
+    EnvReference,
+    ExecReference,
+    FileReference,
+    Reference,
+    SystemdReference,
+    VaultReference,
+    reference,
+)
+
+__all__ = [
+    "MAX_BYTES",
+    "CredentialTrouble",
+    "EnvReference",
+    "ExecReference",
+    "FileReference",
+    "Reference",
+    "Source",
+    "Static",
+    "SystemdReference",
+    "VaultReference",
+    "reference",
+    "resolve",
+]
 
 MAX_BYTES = 64 * 1024
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_CREDENTIAL = re.compile(r"[A-Za-z0-9_.-]{1,255}")
-"""What systemd.exec(5) takes as a credential's name is a file name; these are the ones nobody has to quote."""
-
-
-class CredentialTrouble(Exception):
-    """A secret cannot be had. The message is for the operator: reference, what was found, how to mend it."""
 
 
 class Source(Protocol):
@@ -38,79 +55,14 @@ class Source(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class FileReference:
-    """`{file: path}`"""
-
-    path: Path
-
-    def __str__(self) -> str:
-        return f"file {self.path}"
-
-
-@dataclass(frozen=True, slots=True)
-class EnvReference:
-    """`{env: NAME}`, for development: environments leak into child processes and crash reports."""
-
-    name: str
-
-    def __str__(self) -> str:
-        return f"environment variable {self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class SystemdReference:
-    """`{systemd: name}`: a file that `LoadCredential=` or `LoadCredentialEncrypted=` put under $CREDENTIALS_DIRECTORY."""
-
-    name: str
-
-    def __str__(self) -> str:
-        return f"systemd credential {self.name}"
-
-
-Reference = FileReference | EnvReference | SystemdReference
-
-
-def reference(value: Mapping[str, object], base: Path) -> Reference:
-    """Read a reference as a configuration has it; relative paths are below `base`.
-
-    Raises:
-        ValueError: what was found and what is expected. Values are not quoted: somebody may have put the secret itself there.
-    """
-    expected = "expected one of {file: path}, {env: NAME}, {systemd: name}"
-    if len(value) != 1:
-        raise ValueError(f"found {len(value)} members; {expected}")
-    (kind, text) = next(iter(value.items()))
-    if not isinstance(text, str) or not text or "\0" in text:
-        raise ValueError(
-            f"{kind if kind in ('file', 'env', 'systemd') else 'the member'} is not a plain text; {expected}"
-        )
-    match kind:
-        case "file":
-            return FileReference(base / Path(text).expanduser())
-        case "env":
-            if not _ENV_NAME.fullmatch(text):
-                raise ValueError(
-                    "env is not the name of an environment variable; expected letters, digits and underscores"
-                )
-            return EnvReference(text)
-        case "systemd":
-            if not _CREDENTIAL.fullmatch(text) or text in (".", ".."):
-                raise ValueError(
-                    "systemd is not the name of a credential; expected letters, digits, dots, dashes, underscores"
-                )
-            return SystemdReference(text)
-        case _:
-            raise ValueError(f"found an unknown kind of reference; {expected}")
-
-
 def resolve(where: Reference) -> Secret:
-    """Fetch the secret; blocks for the time of one small read.
+    """Fetch the secret; blocks for the time of one small read, of a program, or of one request.
 
     One line end after it is not part of it, because editors and `echo` add one.
 
     Raises:
-        CredentialTrouble: it is not there, empty, too large, not one line of UTF-8, or its file can be read by everybody.
+        CredentialTrouble: it is not there, empty, too large, not one line of UTF-8, its file can be read by everybody, or its
+            program or server fails.
     """
     match where:
         case FileReference(path):
@@ -122,6 +74,10 @@ def resolve(where: Reference) -> Secret:
             raw = found
         case SystemdReference(name):
             raw = _read(_credentials_directory(where) / name, where)
+        case ExecReference():
+            raw = program.output(where, MAX_BYTES)
+        case VaultReference():
+            raw = vault.fetch(where, resolve(where.token))
         case _ as never:
             assert_never(never)
     return Secret(_text(raw, where))
@@ -129,7 +85,7 @@ def resolve(where: Reference) -> Secret:
 
 @dataclass(frozen=True, slots=True)
 class Static:
-    """A secret that is read anew each time it is needed, so that replacing the file is enough to rotate it."""
+    """A secret that is read anew each time it is needed, so that replacing it where it is kept is enough to rotate it."""
 
     where: Reference
 
