@@ -150,6 +150,8 @@ async def test_what_nobody_was_asked_about_does_not_wait_for_the_next_poll(book:
         stage.watcher.start()
         stage.watch("a", stage.good(exp=int(time.time()) + 600))
         await until(stage, lambda: len(book.asked) == 2)
+        # A question of its own, from one end to the other: by then the poller is at rest.
+        assert await stage.code(stage.good(jti="c")) == "ok"
         stage.watch("b", Secret(token(stage.url, jti="b", exp=int(time.time()) + 600)))
         await until(stage, lambda: bool(stage.ended))
         assert set(stage.ended) == {"b"}
