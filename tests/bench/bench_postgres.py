@@ -1,10 +1,10 @@
 """The PostgreSQL path against direct and pgbouncer, interleaved in one run; prints ratios, checks nothing.
 
-    python -m tests.bench.bench_postgres [--seconds 5] [--rounds 3]
+    python -m tests.bench.bench_postgres [--seconds 5] [--rounds 3] [--form plain]
 
 Everything runs on this machine: PostgreSQL, pgbouncer (when installed), hooptui in a process of its own with policy,
 journal and recording on, and pgbench or psql as the load. Direct and pgbouncer speak TLS as hooptui does, so that ratios
-compare like with like.
+compare like with like. hooptui runs from a copy of these sources whose core is compiled, where there is a compiler.
 """
 
 from __future__ import annotations
@@ -31,10 +31,29 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hooptui.building import backend
 from tests.e2e.bed import POLICY, Bed, bed
 from tests.postgres_server import PASSWORD, PostgresServer, running
 
 ROWS = 1_000_000
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def home_of(form: str, stack: ExitStack) -> Path:
+    """Where the measured hooptui's sources are."""
+    if form == "plain" or not backend.wanted():
+        return ROOT
+    copy = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compiled-")))
+    subprocess.run([sys.executable, ROOT / "hooptui/building/backend.py", copy], check=True, stdout=subprocess.DEVNULL)
+    return copy
+
+
+def command(*args: str | Path) -> list[str]:
+    return [sys.executable, "-m", "hooptui.cli", *map(str, args)]
+
+
+def around(home: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(home)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +73,9 @@ def pgbouncer(server: PostgresServer, database: str) -> Iterator[Way | None]:
     with tempfile.TemporaryDirectory(prefix="bouncer-") as text:
         home = Path(text)
         home.chmod(0o755)
-        port = server.port + 1
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
         (home / "users").write_text(f'"scram" "{PASSWORD}"\n')
         for name in ("server.crt", "server.key"):
             shutil.copy(server.home / "tls" / name, home / name)
@@ -103,13 +124,13 @@ def libpq(server: PostgresServer, port: int, database: str, sslmode: str) -> dic
 
 
 @contextmanager
-def gateway(world: Bed, name: str, group: str) -> Iterator[tuple[Way, int]]:
+def gateway(world: Bed, home: Path, name: str, group: str) -> Iterator[tuple[Way, int]]:
     """hooptui in its own process; yields the way through it and its process id."""
     state = world.home / name
     config = world.home / f"{name}.yaml"
     config.write_text(world.config_text.replace("state_dir: state", f"state_dir: {name}"))
     process = subprocess.Popen(
-        [sys.executable, "-m", "hooptui.cli", "serve", "--config", str(config)], stdout=subprocess.PIPE, text=True
+        command("serve", "--config", config), stdout=subprocess.PIPE, text=True, cwd=home, env=around(home)
     )
     assert process.stdout is not None
     first = process.stdout.readline()
@@ -127,26 +148,28 @@ def gateway(world: Bed, name: str, group: str) -> Iterator[tuple[Way, int]]:
 
 
 @contextmanager
-def watched(world: Bed, name: str, group: str) -> Iterator[Way]:
+def watched(world: Bed, home: Path, name: str, group: str) -> Iterator[Way]:
     """hooptui with its screen, painting into a pseudo-terminal that is read as fast as it writes."""
     state = world.home / name
     config = world.home / f"{name}.yaml"
     config.write_text(world.config_text.replace("state_dir: state", f"state_dir: {name}"))
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
-    command = [sys.executable, "-m", "hooptui.cli", "--config", str(config)]
     process = subprocess.Popen(
-        command,
+        command("--config", config),
         stdin=slave,
         stdout=slave,
         stderr=slave,
-        env={**os.environ, "TERM": "xterm-256color"},
+        cwd=home,
+        env={**around(home), "TERM": "xterm-256color"},
         start_new_session=True,
     )
     os.close(slave)
     threading.Thread(target=_drain, args=(master,), daemon=True).start()
-    where = [sys.executable, "-m", "hooptui.cli", "do", "where", "--json", "--config", str(config)]
-    while (found := subprocess.run(where, capture_output=True, text=True, check=False)).returncode:
+    where = command("do", "where", "--json", "--config", config)
+    while (
+        found := subprocess.run(where, capture_output=True, text=True, check=False, cwd=home, env=around(home))
+    ).returncode:
         if process.poll() is not None:
             raise RuntimeError(f"hooptui with its screen ended with {process.returncode}")
     port = json.loads(found.stdout)["data"]["pg"].rsplit(":", 1)[1]
@@ -168,8 +191,8 @@ def _drain(master: int) -> None:
 
 
 def tps(server: PostgresServer, way: Way, mode: str, clients: int, seconds: float) -> float:
-    command = [server.bin("pgbench"), "-n", "-S", "-M", mode, "-c", str(clients), "-j", "1", "-T", str(int(seconds))]
-    done = subprocess.run(command, env=way.environment, capture_output=True, text=True, check=False)
+    load = [server.bin("pgbench"), "-n", "-S", "-M", mode, "-c", str(clients), "-j", "1", "-T", str(int(seconds))]
+    done = subprocess.run(load, env=way.environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"pgbench through {way.name}: {done.stderr}")
     return float(done.stdout.split("tps = ")[1].split()[0])
@@ -227,13 +250,17 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="")
+    parser.add_argument("--form", choices=("compiled", "plain"), default="compiled")
     args = parser.parse_args()
-    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    stack = ExitStack()
+    home = home_of(args.form, stack)
+    form = subprocess.run(command("--version"), cwd=home, env=around(home), capture_output=True, text=True, check=True)
+    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, {form.stdout.strip()}")
     settings = "max_connections = 700\nshared_buffers = 256MB\n"
     with (
         running(settings=settings) as server,
         bed(server, policy=POLICY, more="limits: {per_peer: 1000}") as world,
-        ExitStack() as stack,
+        stack,
     ):
         world.gateway.stop("the measured one has its own process")
         server.sql(
@@ -247,8 +274,8 @@ def main() -> None:
         )  # fmt: skip
         direct = Way("direct", libpq(server, server.port, world.database, "require"))
         bouncer = stack.enter_context(pgbouncer(server, world.database))
-        unmasked, pid = stack.enter_context(gateway(world, "plain", "admins"))
-        masked, _ = stack.enter_context(gateway(world, "masked", "agents"))
+        unmasked, pid = stack.enter_context(gateway(world, home, "plain", "admins"))
+        masked, _ = stack.enter_context(gateway(world, home, "masked", "agents"))
         ways = [way for way in (direct, bouncer, unmasked) if way is not None]
         for mode in ("simple", "extended", "prepared"):
             for clients in (1, 8, 32):
@@ -271,7 +298,7 @@ def main() -> None:
                 row(f"{name}, 1 M rows, {label}, rows/s", results)
         if not args.only or args.only in "screen":
             results = {"without screen": [], "with screen": []}
-            watching = stack.enter_context(watched(world, "watched", "admins"))
+            watching = stack.enter_context(watched(world, home, "watched", "admins"))
             for _ in range(args.rounds):
                 results["without screen"].append(tps(server, unmasked, "simple", 8, args.seconds))
                 results["with screen"].append(tps(server, watching, "simple", 8, args.seconds))

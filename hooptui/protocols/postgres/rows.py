@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from hooptui.core.gate import Masked
 from hooptui.core.model import Column
@@ -12,6 +12,9 @@ from hooptui.core.ports import ColumnMask, Masker, ResultMask
 from hooptui.protocols.postgres import build, codec, layers
 from hooptui.protocols.postgres.layers import Lineage
 from hooptui.protocols.postgres.wire import HEADER, ProtocolViolation, length_at
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64  # see `wire`
 
 Keep: TypeAlias = Callable[[list[bytes | None], int], None]
 """Takes one row and the bytes of its message, for the recording."""
@@ -66,7 +69,8 @@ def layout(
 
 def frames(run: bytes) -> Iterator[bytes]:
     """The messages of a run as `wire.RunFramer` cuts it."""
-    position, end = 0, len(run)
+    position: i64 = 0
+    end: i64 = len(run)
     while position < end:
         after = position + 1 + length_at(run, position + 1)
         yield run[position:after]
@@ -132,20 +136,21 @@ def _mask_unkept(run: bytes, masks: Masks, tally: Tally) -> bytes:
 
     The bulk of every great result passes here, so the values that no mask wants are walked over and never made.
     """
-    width = len(masks)
-    end = len(run)
+    width: i64 = len(masks)
+    end: i64 = len(run)
     parts: list[bytes] = []
-    written = position = 0
+    written: i64 = 0
+    position: i64 = 0
     while position < end:
         start = position
         after = start + 1 + length_at(run, start + 1)
         if after < start + HEADER + 2 or after > end:
             raise ProtocolViolation("DataRow ends before its content does")
-        count = run[start + 5] << 8 | run[start + 6]
+        count: i64 = run[start + 5] << 8 | run[start + 6]
         if count != width:
             raise ProtocolViolation(f"a row has {count} values, its result {width} columns")
         position = start + HEADER + 2
-        grown = 0
+        grown: i64 = 0
         first = len(parts)
         for mask in masks:
             body = position + 4

@@ -6,7 +6,11 @@ message; the messages without a type byte that open a connection are in `packets
 
 from __future__ import annotations
 
-from typing import TypeAlias, final
+from typing import TYPE_CHECKING, TypeAlias, final
+
+if TYPE_CHECKING:
+    # An int that the compiled form keeps in a register; to plain Python no more than a word in an annotation.
+    from mypy_extensions import i64
 
 Frame: TypeAlias = tuple[int, bytes]
 """One message: its type byte and the whole of it, header included, so that forwarding it needs no re-encoding."""
@@ -22,8 +26,8 @@ COPY_DATA = 0x64
 _BULK = frozenset((DATA_ROW, COPY_DATA))
 
 
-def length_at(data: bytes | bytearray, position: int) -> int:
-    """The four bytes of a length. Shifts, because compiled they are three machine instructions and not a call."""
+def length_at(data: bytes, position: i64) -> i64:
+    """The four bytes of a length. Shifts, because compiled they are machine instructions and not a call."""
     return data[position] << 24 | data[position + 1] << 16 | data[position + 2] << 8 | data[position + 3]
 
 
@@ -48,18 +52,19 @@ def bulk(data: bytes, start: int, limit: int) -> tuple[int, int]:
             before it: then the run ends there, and the next call says so.
     """
     # Every row of every result passes here, so no calls, slices or objects but the header's two numbers.
-    end = len(data)
-    last_header = end - HEADER
-    if start > last_header:
+    end: i64 = len(data)
+    last_header: i64 = end - HEADER
+    longest: i64 = limit
+    position: i64 = start
+    if position > last_header:
         return start, 0
-    position = start
     count = 0
-    kind = data[start]
+    kind: i64 = data[position]
     while position <= last_header:
         if data[position] != kind:
             break
         length = length_at(data, position + 1)
-        if length < 4 or length > limit:
+        if length < 4 or length > longest:
             if count:
                 break
             raise ProtocolViolation(_bad_length(kind, length, limit))
@@ -115,7 +120,7 @@ class _Carry:
                 return position, b""
             if self._need != HEADER:
                 break
-            length = length_at(self._pending, 1)
+            length = length_at(bytes(self._pending), 1)
             if length < 4 or length > self._limit:
                 raise self._break(_bad_length(self._pending[0], length, self._limit))
             self._need = length + 1
@@ -129,7 +134,7 @@ class _Carry:
         """Hold back the unfinished rest of a chunk; its header, when whole, has been checked."""
         self._pending += data[position:]
         if len(self._pending) >= HEADER:
-            self._need = length_at(self._pending, 1) + 1
+            self._need = length_at(bytes(self._pending[:HEADER]), 1) + 1
 
 
 @final
