@@ -103,7 +103,8 @@ class Watcher:
     async def check(self, identity: Identity, token: Secret | None) -> None:
         """Whether a login by this credential may go on: asked now, unless it was answered less than an interval ago.
 
-        Without its token only a denylist can say anything; nobody else is asked then.
+        Without its token only a denylist can say anything, and so it is about a token that has expired, which a lease may
+        outlive; nobody else is asked then.
 
         Raises:
             LoginRefused: token-revoked, or validity-unknown while nobody answers.
@@ -112,7 +113,7 @@ class Watcher:
         if post is None:
             return
         one = mark(identity, token, identity.expires_at)
-        if not post.oracle.answers(one):
+        if not post.oracle.answers(one) or self._over(post, one):
             return
         digest = one.digest()
         good = post.recent.get(digest)
@@ -280,12 +281,15 @@ class Watcher:
         self._end(post, watched, verdict.words)
 
     def _alive(self, post: _Post, watched: _Watched) -> bool:
-        """Whether it is worth asking: about an expired token a provider has nothing to say, a denylist may name its subject."""
-        expires = watched.mark.expires
-        if post.settings.mode is Mode.DENYLIST or expires is None or self._clock.now() < expires:
-            return True
-        watched.due = math.inf
-        return False
+        """Whether it is worth asking, now or ever again."""
+        if self._over(post, watched.mark):
+            watched.due = math.inf
+            return False
+        return True
+
+    def _over(self, post: _Post, one: Mark) -> bool:
+        """Whether the credential has ended by itself, and nobody can say anything about it any more."""
+        return post.settings.mode is not Mode.DENYLIST and one.expires is not None and self._clock.now() >= one.expires
 
     def _unanswered(self, post: _Post, watched: _Watched) -> None:
         now = self._clock.monotonic()
