@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from hooptui.commands import TABLE
 from hooptui.core.desk import (
     BlockView,
     Command,
@@ -84,6 +85,10 @@ class SceneDesk:
 
     async def run(self, command: Command) -> Outcome:
         self._there()
+        verb = TABLE[command.verb]
+        known = {argument.name for argument in verb.args}
+        assert set(command.args) <= known, f"{command} has arguments that the table does not know"
+        assert {one.name for one in verb.args if one.required} <= set(command.args), f"{command} lacks an argument"
         self.ran.append(command)
         match command.verb:
             case "approve" | "deny":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
 from textual.widgets import Button
 
 from hooptui.core.desk import Outcome
@@ -17,7 +18,7 @@ from hooptui.tui.screens.review import ReviewScreen
 from tests.ui import picture
 from tests.ui.desk import review_of
 from tests.ui.scenes import HELD, HELD_19, NOW, busy, hold
-from tests.ui.stage import Stage, stage
+from tests.ui.stage import NARROW, WIDE, Stage, stage
 
 
 async def reviewing(s: Stage, *keys: str) -> ReviewScreen:
@@ -146,6 +147,27 @@ async def test_a_race_lost_is_told() -> None:
         assert s.app.screen is screen
         assert screen.words.text in ("✗ #18 is already denied", "#18 was settled meanwhile: see 5 Audit for how")
         assert s.flash == "✗ #18 is already denied"
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE, (80, 20)], ids=["80x24", "120x36", "80x20"])
+async def test_a_long_statement_leaves_the_buttons_in_sight(size: tuple[int, int]) -> None:
+    desk = busy()
+    text = Masked("\n".join(f"UPDATE t{n} SET a = {n}" for n in range(40)))
+    facts = tuple((f"label {n}", "some words " * 3) for n in range(12))
+    long = replace(HELD[0], text=text, facts=facts, claimed="ops-4", claimed_at=NOW, parameters=(Masked("x"),) * 20)
+    desk.state = replace(desk.state, held=(long,))
+    async with stage(desk, size) as s:
+        screen = await reviewing(s, "2", "a")
+        for one in ("cancel", "deny", "approve", "typed", "reason"):
+            region = screen.query_one(f"#{one}").region
+            assert region.bottom < size[1], one
+        seen = picture.text(s.app)
+        assert "Cancel  esc" in seen
+        assert "UPDATE t0" in seen
+        assert ("… more than this terminal has lines for …" in seen) == (size[1] < 24)
+        await s.press("up", "up", "up", "up")
+        await s.press("G")
+        assert "$20 = x" in picture.text(s.app), "all of it can be scrolled to"
 
 
 # --- what else keeps approve dead

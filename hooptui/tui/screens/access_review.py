@@ -66,5 +66,9 @@ class AccessReviewScreen(ReviewScreen):
         rows += self.who_rows(cells)
         return [crop(row, cells) for row in rows]
 
+    def history_rows(self, cells: int) -> list[Row]:
+        """None: a connection that is not in yet has asked for nothing else."""
+        return []
+
     def lets(self) -> str:
         return "lets it in"

@@ -112,8 +112,9 @@ class Prose(Lines):
         self._rows: tuple[Row, ...] = ()
         self._most = most
 
-    def put(self, rows: list[Row] | tuple[Row, ...]) -> None:
-        self._rows = tuple(rows)
+    def put(self, rows: list[Row] | tuple[Row, ...], *, most: int = 0) -> None:
+        """Show these; `most` is the greatest height from now on, when it changes."""
+        self._rows, self._most = tuple(rows), most or self._most
         if self._most:
             self.styles.height = max(1, min(self._most, len(self._rows)))
             self.can_focus = len(self._rows) > self._most

@@ -26,6 +26,12 @@ from hooptui.tui.widgets.lines import Bar
 HISTORY = 3
 """Earlier operations that are shown."""
 
+STATEMENT, LEAST = 6, 3
+"""Lines of the statement that are shown at once, and how few where the terminal is low; it scrolls."""
+
+AIR = 5
+"""Empty lines that the stylesheet gives a window in a tall terminal."""
+
 
 class ReviewScreen(Modal):
     """See the module."""
@@ -39,7 +45,7 @@ class ReviewScreen(Modal):
         """Why this approval cannot be given any more, whatever one types."""
         self.sent = False
         self.head = Bar(id="review-head")
-        self.statement = Prose(6, id="review-statement")
+        self.statement = Prose(STATEMENT, id="review-statement")
         self.facts = Bar(id="review-facts", classes="auto")
 
     def choice(self) -> Widget:
@@ -113,11 +119,17 @@ class ReviewScreen(Modal):
             )
         used = len(who) + sum(len(text) for text, _ in timing)
         self.head.put(((who, "strong"), (" " * max(1, cells - used), ""), *timing))
-        self.statement.put(self.statement_rows(cells))
-        rows = self.facts_rows(cells)
+        statement, facts = self.statement_rows(cells), self.facts_rows(cells)
+        lines, rows = share(len(statement), facts, self.history_rows(cells), self._room())
+        self.statement.put(statement, most=lines)
         self.facts.styles.height = len(rows)
         self.facts.put(*rows)
         self.judge()
+
+    def _room(self) -> int:
+        """Lines that the screen has for the statement and what is known of it, beside frame, fields and buttons."""
+        others = 9 + (self.hold.risk == "high") + (AIR if self.has_class("-tall") else 0)
+        return self.app.size.height - others
 
     def statement_rows(self, cells: int) -> list[Row]:
         """What will run."""
@@ -148,9 +160,16 @@ class ReviewScreen(Modal):
             return [crop(row, cells) for row in (*rows, (("rows    ", "faint"), (words, "warn")))]
         rows += hang(("rows    ", "faint"), ((clean(review.estimate, 300) or "no estimate", "warn"),), cells, 2)
         rows += self.who_rows(cells)
-        for index, text in enumerate(review.history[-HISTORY:]):
-            rows.append((("before  " if index == 0 else "        ", "faint"), *spot(clean(text, 200), "faint")))
         return [crop(row, cells) for row in rows]
+
+    def history_rows(self, cells: int) -> list[Row]:
+        """What the session asked for before."""
+        history = self.review.history[-HISTORY:] if self.review is not None else ()
+        heads = ("before  ", *("        " for _ in history[1:]))
+        return [
+            crop(((head, "faint"), *spot(clean(text, 200), "faint")), cells)
+            for head, text in zip(heads, history, strict=False)
+        ]
 
     def rule_rows(self, cells: int) -> list[Row]:
         hold, risk = self.hold, clean(self.hold.risk, 12)
@@ -324,6 +343,19 @@ class ReviewScreen(Modal):
         self.sent = False
         self.judge()
         self.say(f"✗ {clean(outcome.text, 300)}", "bad")
+
+
+def share(statement: int, facts: list[Row], history: list[Row], room: int) -> tuple[int, list[Row]]:
+    """Lines for a statement of so many, and the rows under it, where there is room for `room`: a low terminal must not hide the buttons.
+
+    History gives way first, then the statement, which scrolls; facts go last, and then it is said.
+    """
+    lines = max(LEAST, min(STATEMENT, room - len(facts)))
+    left = max(1, room - min(statement, lines))
+    rows = [*facts, *history][:left]
+    if len(facts) > left:
+        rows[-1] = (("        … more than this terminal has lines for …", "warn"),)
+    return lines, rows
 
 
 def _scope_words(scope: str, hold: HeldView) -> str:
