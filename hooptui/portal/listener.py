@@ -13,6 +13,7 @@ import ssl
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 from hooptui.auth.lockout import origin
 
@@ -55,8 +56,8 @@ class Gauge(asyncio.Protocol):
         self._arm(REQUEST)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        # Not asked by isinstance: uvloop's TLS transport is none of asyncio's classes, and has all their methods.
+        self._transport = cast(asyncio.Transport, transport)
         self._arm(REQUEST)
         self._inner.connection_made(transport)
 
