@@ -67,7 +67,7 @@ class Gauge(asyncio.Protocol):
             if HEADERS_END in self._end + data:
                 self._most, self._end = LARGE, None
             else:
-                self._end = data[-3:]
+                self._end = (self._end + data)[-3:]
         if self._received > self._most:
             self.cut()
             return

@@ -147,6 +147,17 @@ async def test_too_many_are_turned_away_and_a_place_is_free_again(bed: Bed) -> N
         writer.close()
 
 
+async def test_many_addresses_share_what_there_is(certified: Path) -> None:
+    async with portal_bed(certified, settings=PortalSettings(connections=3, connections_per_peer=2)) as bed:
+        homes = ("127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.3")
+        held = [await asyncio.open_connection("127.0.0.1", bed.port, local_addr=(home, 0)) for home in homes]
+        assert await says(held[-1][0]) == b""
+        assert listening(bed).turned_away == 1
+        assert listening(bed).connections == 3
+        for _, writer in held:
+            writer.close()
+
+
 async def test_one_address_has_its_share_only(certified: Path) -> None:
     async with portal_bed(certified, settings=PortalSettings(connections=6, connections_per_peer=2)) as bed:
         held = [await asyncio.open_connection("localhost", bed.port, ssl=bed.trust) for _ in range(2)]
@@ -196,6 +207,52 @@ async def test_bad_and_greedy_requests_end_soon_and_small(bed: Bed, sent: bytes)
     assert bed.porter.troubles == []
     async with bed.client.get(f"{bed.url}/healthz") as well:
         assert well.status == 200
+
+
+class Wire(asyncio.Transport):
+    """A transport that only knows whether it was cut."""
+
+    cut = False
+
+    def abort(self) -> None:
+        self.cut = True
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 1000])
+@pytest.mark.parametrize(
+    ("most", "body", "cut"),
+    [
+        (listener.MAX_BYTES, listener.MAX_BYTES - 100, False),
+        (listener.MAX_BYTES, listener.MAX_BYTES + 1, True),
+        (listener.LARGE, listener.MAX_BYTES + 1, False),
+        (listener.LARGE, listener.LARGE + 1, True),
+    ],
+)
+async def test_how_much_may_come_in(most: int, body: int, cut: bool, step: int) -> None:
+    gauge, wire = listener.Gauge(asyncio.Protocol(), asyncio.get_running_loop()), Wire()
+    gauge.connection_made(wire)
+    head = b"POST / HTTP/1.1\r\nA: b\r\n\r\n"
+    for start in range(0, len(head), step):
+        gauge.data_received(head[start : start + step])
+    gauge.data_received(b"a" * (listener.MAX_BYTES - len(head)))
+    gauge.data_received(b"a" * min(100, body - listener.MAX_BYTES + len(head)))
+    assert not wire.cut, "a body may come before anybody has looked at its headers"
+    gauge.ended()
+    gauge.began(most)
+    gauge.data_received(b"a" * body)
+    assert wire.cut is cut
+    gauge.connection_lost(None)
+
+
+async def test_headers_without_an_end_are_cut() -> None:
+    gauge, wire = listener.Gauge(asyncio.Protocol(), asyncio.get_running_loop()), Wire()
+    gauge.connection_made(wire)
+    for _ in range(listener.MAX_BYTES // 1000):
+        gauge.data_received(b"X: y\r\n" + b"a" * 994)
+    assert not wire.cut
+    gauge.data_received(b"a" * 1000)
+    assert wire.cut
+    gauge.connection_lost(None)
 
 
 async def test_an_endless_body_is_cut(bed: Bed) -> None:

@@ -39,7 +39,7 @@ def test_gauges_and_counters() -> None:
 
 @settings(max_examples=80, derandomize=True)
 @given(
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.text('"\\\n{}=,n ', max_size=8),
     st.one_of(st.floats(allow_nan=False), st.integers(0, 1 << 53)),
 )
 def test_any_label_value_and_number_comes_back(label: str, value: float) -> None:
