@@ -9,8 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from hooptui.auth.urls import check_url as check_url
-from hooptui.auth.urls import is_loopback
+from hooptui.auth.urls import check_url, is_loopback
 from hooptui.auth.validity import NO_REVOCATION, Revocation
 from hooptui.core.model import Kind
 

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from hooptui.auth.issuer import Issuer, check_url
+from hooptui.auth.issuer import Issuer
 from hooptui.auth.refusals import Code, quoted, refusal
 from hooptui.auth.tokens import NotStrict, strict_object
+from hooptui.auth.urls import check_url
 from hooptui.core.gate import LoginRefused
 
 TIMEOUT = 3.0
