@@ -118,6 +118,12 @@ def test_a_broken_first_message_is_refused(data) -> None:
     assert code(ScramServer(keys(), None).first, Initial(BARE, data)) == "sasl"
 
 
+def test_an_extension_that_must_be_known_is_named() -> None:
+    for data in (b"n,,m=x,n=,r=abc", b"n,,n=,r=abc,m=ext"):
+        with pytest.raises(SaslFailed, match="needs an extension that is not known"):
+            ScramServer(keys(), None).first(Initial(BARE, data))
+
+
 def test_the_wrong_secret_is_told_from_a_broken_message() -> None:
     for wrong in ("k3y.of-a-leasf", "", SECRET + " "):
         server, client = ScramServer(keys(), BINDING), Peer(secret=wrong)
