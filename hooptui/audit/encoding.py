@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from math import isfinite
 from typing import Any, Final, get_type_hints
 
@@ -34,6 +35,7 @@ def _numbers(body: type[Body]) -> tuple[str, ...]:
 _WRITERS: Final[dict[type[Body], tuple[str, tuple[str, ...]]]] = {
     body: (kind_of(body), _numbers(body)) for body in BODIES
 }
+_LARGEST: Final = sys.float_info.max
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -55,7 +57,7 @@ def encode_event(event: Event) -> bytes:
         if number is not None and not isfinite(number):
             raise Unwritable(f"{kind}.{name} is not a finite number")
     at = event.at
-    if not isfinite(at):
+    if not -_LARGEST <= at <= _LARGEST:
         raise Unwritable("the time of an event is not a finite number")
     try:
         line = _encode(Written(at, event.session, kind, body))

@@ -19,7 +19,8 @@ from hooptui.audit.chain import Chain
 from hooptui.audit.codec import Unwritable, encode_event
 from hooptui.audit.files import JournalError, Layout, day_of, session_name, words
 from hooptui.audit.recording import Recording
-from hooptui.audit.writer import Limits, Shared, Writer, open_writer
+from hooptui.audit.shared import Shared
+from hooptui.audit.writer import Limits, Writer, open_writer
 from hooptui.core.clock import Clock
 from hooptui.core.events import Event, Omitted, SessionClosed, SessionOpened, TornTail
 from hooptui.core.gate import CannotRecord
@@ -124,7 +125,10 @@ class AuditLog:
             line = encode_event(event)
         except Unwritable as error:
             raise CannotRecord(str(error)) from None
-        with shared.lock:
+        # What `with` does, in two calls: it is the hot path.
+        lock = shared.lock
+        lock.acquire()
+        try:
             if shared.refusal or shared.waiting > self._limits.pending_bytes:
                 if isinstance(body, SessionClosed):
                     shared.orphans.add(event.session)
@@ -155,6 +159,8 @@ class AuditLog:
             if shared.parked:
                 shared.parked = False
                 shared.wake.notify()
+        finally:
+            lock.release()
 
     async def durable(self) -> None:
         """See `Ledger.durable`. Covers the journal; recordings are synced when they are sealed."""

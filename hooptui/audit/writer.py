@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from hooptui.audit.chain import Chain, Gap
@@ -23,10 +22,10 @@ from hooptui.audit.files import Layout, lock, words
 from hooptui.audit.journal import Journal, open_journal
 from hooptui.audit.keys import Signer, hmac_key, signer
 from hooptui.audit.recording import NO_RECORDING, Recording, Recordings, leftovers
+from hooptui.audit.shared import CLOSED, Shared
 from hooptui.core.clock import Clock
 from hooptui.core.events import Event, TornTail
 
-_CLOSED = "the audit log is closed"
 _SEALS_AT_ONCE = 8
 """Each seal is a sync of its own; those who wait for the journal come in between."""
 
@@ -51,47 +50,6 @@ class Limits:
 class Settle(Protocol):
     def __call__(self, futures: list[asyncio.Future[None]], sealed: list[Event], error: str, changed: bool) -> None:
         """Results for those who waited, seals that are durable now; `changed` when the health did. Any thread, any loop."""
-
-
-@dataclass(slots=True)
-class Shared:
-    """What loop and writer share; everything is guarded by `lock`, as is the chain."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    wake: threading.Condition = field(init=False)
-    lines: list[bytes] = field(default_factory=list)
-    """Journal lines, in order, newlines included."""
-    begun: list[Recording] = field(default_factory=list)
-    dirty: list[Recording] = field(default_factory=list)
-    """Recordings with something in their buffer."""
-    closing: deque[Recording] = field(default_factory=deque)
-    open: dict[str, Recording] = field(default_factory=dict)
-    orphans: set[str] = field(default_factory=set)
-    """Sessions that ended while nothing could be recorded."""
-    waiters: list[asyncio.Future[None]] = field(default_factory=list)
-    waiting: int = 0
-    """Bytes that are not on disk yet."""
-    durable_seq: int = 0
-    refusal: str = ""
-    """Why nothing is taken now."""
-    error: str = ""
-    """Set when the writer ended without having made everything durable."""
-    stopping: bool = False
-    parked: bool = False
-    """The writer sleeps until told."""
-    busy_since: float = 0.0
-    """Monotonic seconds since which the writer is at the disk; 0 when it is not."""
-
-    def __post_init__(self) -> None:
-        self.wake = threading.Condition(self.lock)
-
-    def stop(self) -> None:
-        """Take nothing more, finish what there is. The caller holds the lock."""
-        self.stopping = True
-        self.refusal = self.refusal or _CLOSED
-        self.closing.extend(self.open.values())
-        self.open.clear()
-        self.wake.notify()
 
 
 def open_writer(layout: Layout, clock: Clock, limits: Limits, shared: Shared, settle: Settle) -> tuple[Writer, bytes]:
@@ -388,7 +346,7 @@ class Writer:
         journal.sync()
         with shared.lock:
             self._failure = ""
-            shared.refusal = _CLOSED if shared.stopping else ""
+            shared.refusal = CLOSED if shared.stopping else ""
         self._committed()
         self._settle([], [], "", True)
 
