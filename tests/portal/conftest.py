@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from hooptui.credentials import certificates
 from tests.providers.browser import Chromium, chromium, spki
 from tests.providers.oidc_provider import OidcProvider, oidc_provider
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The gateway's own kind of loop; for the socket both kinds, whose TLS transports share nothing but their methods."""
+    both = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
+    return both if item.path.name == "test_listener.py" else {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")
