@@ -73,6 +73,8 @@ from .forge import (
     x509_info,
 )  # fmt: skip
 
+PREFIXES = f'<ec:InclusiveNamespaces xmlns:ec="{EXC_C14N}" PrefixList="xs"/>'
+
 FORM: list[tuple[str, C, Make]] = [
     ("nothing was sent", C.MISSING, lambda: " \r\n"),
     ("not base64", C.NOT_BASE64, lambda: "<samlp:Response/>"),
@@ -195,6 +197,8 @@ SIGNATURE: list[tuple[str, C, Make]] = [
     ("canonicalisation with comments", C.CANONICALISATION, x(lambda: envelope(by_hand(assertion(), transforms=transform(ENVELOPED) + transform(EXC_C14N + "WithComments"), how={"with_comments": True})))),
     ("canonicalisation with comments of what is signed", C.CANONICALISATION, x(lambda: envelope(by_hand(assertion(), canonical=EXC_C14N + "WithComments")))),
     ("a prefix list without end", C.CANONICALISATION, x(lambda: envelope(by_hand(assertion(), transforms=transform(ENVELOPED) + transform(EXC_C14N, f'<ec:InclusiveNamespaces xmlns:ec="{EXC_C14N}" PrefixList="{" ".join("p" * 20)}"/>'))))),
+    ("two prefix lists", C.CANONICALISATION, x(lambda: envelope(by_hand(assertion(), transforms=transform(ENVELOPED) + transform(EXC_C14N, PREFIXES * 2))))),
+    ("a prefix list for the enveloped transform", C.TRANSFORM, x(lambda: envelope(by_hand(assertion(), transforms=transform(ENVELOPED, PREFIXES) + transform(EXC_C14N))))),
     ("SHA-1", C.ALGORITHM, x(lambda: envelope(by_hand(assertion(), method=f"{DS}rsa-sha1", digest=f"{DS}sha1")))),
     ("a SHA-1 digest under a good signature", C.ALGORITHM, x(lambda: envelope(by_hand(assertion(), digest=f"{DS}sha1")))),
     ("HMAC with the public key", C.ALGORITHM, x(hmac_with_public_key)),

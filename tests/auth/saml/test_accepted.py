@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from signxml.algorithms import DigestAlgorithm, SignatureMethod
 
 from hooptui.auth.saml import document, signature
 from hooptui.auth.saml.names import DS, ENVELOPED, EXC_C14N, SAML
+from hooptui.auth.saml.refusals import SamlCode
 from hooptui.auth.saml.settings import TRANSIENT, UNSPECIFIED
 from hooptui.core.gate import LoginRefused
 from hooptui.core.model import Identity, Kind
@@ -177,6 +180,42 @@ def test_a_prefix_list_changes_what_is_digested() -> None:
         judged(
             changed(envelope(by_hand(assertion(spaces=' xmlns:xs="urn:xs"'), references=listed)), ("urn:xs", "urn:xx"))
         )
+
+
+def test_a_prefix_list_may_have_sixteen_prefixes() -> None:
+    listed = f'<ec:InclusiveNamespaces xmlns:ec="{EXC_C14N}" PrefixList="{" ".join("p" * 16)}"/>'
+    assert (
+        judged(envelope(by_hand(assertion(), transforms=transform(ENVELOPED) + transform(EXC_C14N, listed))))
+        == EXPECTED
+    )
+
+
+@pytest.mark.parametrize(
+    "what", ["nothing", "two", "another element", "another name", "another key", "another signature"]
+)
+def test_a_verifier_that_looks_elsewhere_is_not_believed(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """signxml finds the signature and the element by its own search; both must be what was checked before."""
+    verify = signature.XMLVerifier.verify
+
+    def astray(self: object, *data: object, **how: object) -> object:
+        result = verify(self, *data, **how)  # type: ignore[arg-type]
+        match what:
+            case "nothing":
+                return replace(result, signed_xml=None)
+            case "two":
+                return [result, result]
+            case "another element":
+                return replace(result, signed_xml=etree.fromstring('<x ID="_a1"/>'))
+            case "another name":
+                return replace(result, signed_xml=etree.fromstring(assertion(name="_a2", place="")))
+            case "another key":
+                return replace(result, signature_key=b"another")
+        return replace(result, signature_xml=etree.fromstring(signature_of(sign(assertion(name="_a2")))))
+
+    monkeypatch.setattr(signature.XMLVerifier, "verify", astray)
+    with pytest.raises(LoginRefused) as caught:
+        judged(good())
+    assert caught.value.code == SamlCode.BAD_SIGNATURE
 
 
 # Any change to any byte is refused, or changes nothing.
