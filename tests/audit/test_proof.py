@@ -197,6 +197,25 @@ def test_access_outlives_a_start_of_the_gateway_and_its_number_may_have_been_use
     assert find(told, "bb", 1).people == {f"{IDP}#ann", f"{IDP}#bob"}
 
 
+def test_the_grant_that_a_session_is_in_by_stays_the_same_when_its_number_is_used_again() -> None:
+    other: Story = [
+        (NOW + 5, "cc", replace(OPENED, subject="u2", lease="")),
+        (NOW + 5, "cc", replace(HELD, quorum=1)),
+        (NOW + 6, "cc", vote("cay")),
+        (NOW + 6, "cc", replace(GIVEN, until=NOW + 306)),
+    ]
+    proof = find(journal(before_last(*other)(story())), "aa", 2)
+    assert proof.problems == () and proof.people == {f"{IDP}#ann", f"{IDP}#bob"}
+
+
+@pytest.mark.parametrize("rules", [(), ("reads",)])
+def test_what_another_rule_allows_does_not_rest_on_the_access(rules: tuple[str, ...]) -> None:
+    told = story()
+    told[12] = (NOW + 200, "aa", Decided(2, "allow", "policy", rules, "", "p1"))
+    proof = find(journal(told), "aa", 2)
+    assert (proof.access, proof.people, proof.problems) == (None, frozenset(), ())
+
+
 def granted(*between: tuple[float, str, Body], **changes: Any) -> Proof:
     given = GrantGiven(18, "rule", "w", NOW + 900)
     told: Story = [

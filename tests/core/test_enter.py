@@ -294,6 +294,28 @@ async def test_a_vote_that_cannot_be_written_does_not_break_the_glass() -> None:
     assert world.grants == ()
 
 
+@pytest.mark.parametrize("how", ["frozen", "late"])
+@at_once
+async def test_approved_is_looked_at_again(how: str) -> None:
+    world = World()
+    one = world.session(bounds={Bound.TOKEN: START + 1000})
+    task, approval = await world.waiting(one)
+    if how == "late":
+        one.deadline = START  # the clock jumped, and the timer has not seen it
+    else:
+        one.freeze(True, "ops-1")
+    world.votes(approval.number)
+    if how == "late":
+        await refused(task, Why.DEADLINE)
+        assert world.grants == ()
+        return
+    await settle()
+    assert not task.done() and world.grants == ()
+    one.freeze(False, "ops-1")
+    await task
+    assert one.grant is not None
+
+
 class TestThePolicyChangesMeanwhile:
     @at_once
     async def test_to_no_longer_admit(self) -> None:
