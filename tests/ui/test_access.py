@@ -308,7 +308,8 @@ async def test_broken_glass_is_loud_while_it_is_new_and_while_its_grant_lives() 
         assert len(sent) == 1, "told once"
         s.desk.later(200)
         await s.tick(2.5)
-        assert "GLASS BROKEN" in s.main.banner.text, "its grant is in force"
+        assert s.main.banner.display, "its grant is in force"
+        assert "GLASS BROKEN" in s.main.banner.text
         await s.press("l")
         assert "‼ glass" in picture.text(s.app)
         s.desk.state = replace(s.desk.state, grants=GRANTS[1:])
