@@ -7,7 +7,6 @@ reader looks; so here nothing may stand where it does not belong, before any sig
 from __future__ import annotations
 
 import re
-from typing import Final
 
 from lxml import etree
 
@@ -16,7 +15,6 @@ from hooptui.auth.saml.names import CHILDREN, DS, ONCE, SUCCESS, ds, saml, samlp
 from hooptui.auth.saml.prefilter import plain
 from hooptui.auth.saml.refusals import SamlCode, refusal
 
-MAX_ID: Final = 256
 _ID = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,255}")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[\x21-\x7e]+\Z")
 _ENCRYPTED = frozenset(

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
@@ -90,9 +90,6 @@ def test_certificates_are_pinned_from_files(tmp_path: Path) -> None:
     none.write_bytes(b"x" * 300_000)
     with pytest.raises(ValueError, match="larger than 256 KiB"):
         SamlIdp.pinned(IDP, SSO, [none])
-    assert (
-        ed25519.Ed25519PrivateKey.generate()
-    )  # no algorithm of XML Signature 1.1 has it, so no certificate of it fits
 
 
 def test_our_metadata_say_who_we_are() -> None:
