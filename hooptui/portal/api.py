@@ -134,8 +134,9 @@ class Api:
             return oauth_error("invalid_request", "subject_token is missing")
         if is_lease(token):
             return oauth_error("invalid_request", "subject_token is a lease; a lease is not prolonged by another one")
-        identity = await context.porter.authenticate(Secret(token), peer)
-        lease, secret = context.porter.issue(identity, "exchange", peer, identity.expires_at)
+        proof = Secret(token)
+        identity = await context.porter.authenticate(proof, peer)
+        lease, secret = context.porter.issue(identity, "exchange", peer, identity.expires_at, proof)
         return lease_answer(lease, secret, now=context.clock.now())
 
     async def sign(self, request: web.Request) -> web.Response:

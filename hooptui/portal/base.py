@@ -86,8 +86,11 @@ class Porter(Protocol):
             LoginRefused: also when the identity is blocked. The portal then calls `refused`.
         """
 
-    def issue(self, identity: Identity, how: str, peer: str, until: float | None = None) -> tuple[Lease, Secret]:
-        """A new lease, journaled before it is given out.
+    def issue(
+        self, identity: Identity, how: str, peer: str, until: float | None = None, token: Secret | None = None
+    ) -> tuple[Lease, Secret]:
+        """A new lease, journaled before it is given out. `token` is the one it is exchanged for: when that is revoked, what
+        was opened with the lease ends too.
 
         Raises:
             LoginRefused: the identity is blocked, the gateway is draining or cannot record.

@@ -35,6 +35,8 @@ class FakePorter:
     troubles: list[tuple[str, str]] = field(default_factory=list)
     issued: list[tuple[Lease, str, str]] = field(default_factory=list)
     """Lease, way and peer."""
+    tokens: list[Secret | None] = field(default_factory=list)
+    """What each of them was exchanged for."""
     signed: list[tuple[str, str, str, int]] = field(default_factory=list)
     leases: dict[str, Identity] = field(default_factory=dict)
     blocked: set[str] = field(default_factory=set)
@@ -52,7 +54,9 @@ class FakePorter:
         self._may(identity)
         return identity
 
-    def issue(self, identity: Identity, how: str, peer: str, until: float | None = None) -> tuple[Lease, Secret]:
+    def issue(
+        self, identity: Identity, how: str, peer: str, until: float | None = None, token: Secret | None = None
+    ) -> tuple[Lease, Secret]:
         self._may(identity)
         now = self.clock.now()
         ends = min(now + 3600, until if until is not None else now + 3600)
@@ -61,6 +65,7 @@ class FakePorter:
         secret = f"{name}.{secrets.token_hex(16)}"
         self.leases[secret] = lease.identity
         self.issued.append((lease, how, peer))
+        self.tokens.append(token)
         return lease, Secret(secret)
 
     def certified(self, identity: Identity, lease: str, key_id: str, serial: int, until: float, peer: str) -> None:

@@ -98,9 +98,9 @@ async def get_text(bed: Bed, path: str, expect: int, **headers: str) -> None:
 
 
 async def test_a_token_becomes_a_lease_that_ends_no_later(bed: Bed, idp: OidcProvider) -> None:
-    said = await post(
-        bed, "/v1/exchange", grant_type=EXCHANGE, subject_token=idp.token("ops-1"), subject_token_type=ACCESS_TOKEN
-    )
+    token = idp.token("ops-1")
+    said = await post(bed, "/v1/exchange", grant_type=EXCHANGE, subject_token=token, subject_token_type=ACCESS_TOKEN)
+    assert bed.porter.tokens == [Secret(token)], "a lease falls with the token that it was exchanged for"
     assert said["issued_token_type"] == "urn:hooptui:lease"
     assert said["token_type"] == "Bearer"
     assert said["access_token"].startswith(said["lease"] + ".")
