@@ -33,9 +33,9 @@ from hooptui.core.events import (
     GatewayStopped,
     PolicyLoaded,
     PolicyRejected,
-    Voted,
 )
 from hooptui.core.gate import CannotRecord, Why
+from hooptui.core.hold import ballot
 from hooptui.core.house import House
 from hooptui.core.session import Session
 from hooptui.credentials import certificates
@@ -316,23 +316,7 @@ class Gateway:
         name = self.sessions[approval.session].masker.text(vote.by.name) if approval.session in self.sessions else None
         if name is None:
             raise CannotRecord(f"the session of #{approval.number} is gone")
-        terms = approval.terms
-        event = Event(
-            vote.at,
-            approval.session,
-            Voted(
-                approval.number,
-                approval.operation,
-                vote.by.key,
-                name,
-                vote.approve,
-                vote.reason,
-                vote.scope,
-                approval.lasts if approval.access and vote.approve else 0.0,
-                vote.break_glass,
-                tuple(sorted(vote.by.groups & (terms.break_glass if vote.break_glass else terms.by))),
-            ),
-        )
+        event = Event(vote.at, approval.session, ballot(approval, vote, name))
         self.log.append(event)
         self.bus.publish(event)
 
