@@ -12,11 +12,14 @@ from hooptui.core.approvals import Approval
 from hooptui.core.events import Asked, Body, Decided, Event, Finished, SessionClosed, SessionOpened
 from hooptui.core.gate import CannotRecord, Masked
 from hooptui.core.house import Counters, House
-from hooptui.core.model import Decision, Facts, Identity, Operation, Target
+from hooptui.core.model import Decision, Identity, Operation, SqlFacts, Target
 from hooptui.core.ports import Masker
 
 HISTORY = 12
 """Statements a session remembers for its reviewer."""
+
+MAX_PATHS = 64
+"""Paths that the record of an SSH operation lists; its text has them all."""
 
 
 class Trail:
@@ -139,7 +142,12 @@ class Account:
         parameters: tuple[Masked | None, ...] = ()
         if operation.parameters:
             parameters = tuple(None if value is None else masker.text(value) for value in operation.parameters)
-        commands, relations = _listed(facts)
+        if isinstance(facts, SqlFacts):
+            commands, relations = _listed(facts)
+        else:
+            # What looks like a path may be a password with a slash in it.
+            commands = tuple(sorted(facts.actions))
+            relations = tuple(masker.text(path) for path in sorted(facts.paths)[:MAX_PATHS])
         self.record(Asked(number, operation.verb, text, commands, relations, parameters))
 
     def verdict(self, effect: str, trail: Trail) -> None:
@@ -164,6 +172,6 @@ class Account:
 
 
 @lru_cache(maxsize=4096)
-def _listed(facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _listed(facts: SqlFacts) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Commands and relations in a stable order, for the record."""
     return tuple(sorted(facts.commands | facts.neutral)), tuple(sorted(facts.reads | facts.writes))

@@ -8,6 +8,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, final
 
+from hooptui.core.vocabulary import SSH_CHANGES
+
 EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
@@ -85,8 +87,80 @@ class SqlFacts:
         return not self.unknown
 
 
-Facts = SqlFacts
-"""One frozen facts type for each protocol; a union as protocols move in."""
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One program that a command line starts, as far as its text says."""
+
+    program: str
+    """As bash would look it up, quotes and escapes taken away; empty when only the target can tell."""
+    arguments: tuple[str, ...] = ()
+    """Likewise. A word that is worked out on the target is there as written, and a trait says that there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SshFacts:
+    """What an SSH client asks for: a command, a file, a forward. A command line is one value: the union of what it starts."""
+
+    actions: frozenset[str]
+    """Words of `core.vocabulary.SSH_ACTIONS`."""
+    invocations: tuple[Invocation, ...] = ()
+    """Every program that is started, in the order of the text, whatever it is part of."""
+    paths: frozenset[str] = frozenset()
+    """Files that are named, `.`, `..` and doubled slashes taken out of absolute ones."""
+    destinations: frozenset[str] = frozenset()
+    """Of forwards: `host:port`, or the path of a socket."""
+    traits: frozenset[str] = frozenset()
+    """Words of `core.vocabulary.SSH_TRAITS`: what a command line does beside starting programs with fixed arguments."""
+    size: int | None = None
+    """Bytes to be transferred, when known before."""
+    unknown: str = ""
+    """Why it was not understood; empty when it was."""
+
+    @property
+    def understood(self) -> bool:
+        return not self.unknown
+
+    # What every kind of facts can be asked.
+
+    @property
+    def commands(self) -> frozenset[str]:
+        return self.actions
+
+    @property
+    def neutral(self) -> frozenset[str]:
+        return frozenset()
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Every path, unless nothing is done but changing files."""
+        return frozenset() if self.actions and self.actions <= SSH_CHANGES else self.paths
+
+    @property
+    def writes(self) -> frozenset[str]:
+        """Every path, when files may be changed: by their own operations, or by a redirection."""
+        return self.paths if self.actions & SSH_CHANGES or "redirects_out" in self.traits else frozenset()
+
+    @property
+    def functions(self) -> frozenset[str]:
+        """The programs."""
+        return frozenset(one.program for one in self.invocations)
+
+    @property
+    def missing_where(self) -> bool:
+        return False
+
+    @property
+    def statements(self) -> int:
+        return len(self.invocations)
+
+
+Facts = SqlFacts | SshFacts
+"""One frozen facts type for each protocol."""
+
+
+def nothing(protocol: str) -> Facts:
+    """The facts of what does nothing yet: a connection that asks to be let in."""
+    return SshFacts(frozenset()) if protocol == "ssh" else SqlFacts(frozenset())
 
 
 @final

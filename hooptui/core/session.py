@@ -33,15 +33,15 @@ from hooptui.core.model import (
     Identity,
     Operation,
     Scope,
-    SqlFacts,
     Target,
+    nothing,
 )
 from hooptui.core.ports import Channel, Tell
-from hooptui.core.vocabulary import GROUPS
+from hooptui.core.vocabulary import GROUPS, SSH_LOOKS
 
 State = Literal["live", "running", "held", "frozen", "ending", "closed"]
 
-READ_ONLY = GROUPS["reads"] | {"listen"}
+READ_ONLY = GROUPS["reads"] | SSH_LOOKS | {"listen"}
 """Effects that change nothing; whatever goes beyond waits until its verdict is on stable storage."""
 
 NO_BOUNDS: Mapping[Bound, float] = MappingProxyType({})
@@ -177,7 +177,7 @@ class Session(Account):
             return
         self.counters.operations += 1
         trail = Trail(self.counters.operations)
-        operation = Operation(self.target.protocol, "connect", self.purpose or "access", SqlFacts(frozenset()))
+        operation = Operation(self.target.protocol, "connect", self.purpose or "access", nothing(self.target.protocol))
         try:
             self.asked(trail.number, operation)
             wanted: Access | None = access

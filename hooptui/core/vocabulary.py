@@ -1,4 +1,4 @@
-"""The words for what a PostgreSQL statement does, shared by the reader of SQL and the rules. Knows neither.
+"""The words for what an operation does, shared by those who read operations and the rules. Knows neither.
 
 The words of COMMANDS are effects, so that a rule for `delete` meets the DELETE inside a CTE as well, and a statement may have
 several: `SELECT … INTO` is `select` and `create`. The words of NEUTRAL are statements without an effect of their own.
@@ -64,3 +64,61 @@ OPAQUE: frozenset[str] = frozenset(
     {"call", "code", "do", "load", "copy_program", "copy_file", "commit_prepared", "rollback_prepared"}
 )
 """Commands whose text does not say which relations they touch, so that no condition on relations can be proved for them."""
+
+# --- SSH
+
+SSH_LOOKS: frozenset[str] = frozenset({"file_read", "file_list", "git_read", "rsync_read"})
+"""Actions that change nothing on the target."""
+
+SSH_CHANGES: frozenset[str] = frozenset(
+    {
+        "file_write", "file_remove", "file_rename", "file_mkdir", "file_setstat", "file_symlink",
+        "git_write", "rsync_write",
+    }
+)  # fmt: skip
+"""Actions that change files on the target."""
+
+SSH_FORWARDS: frozenset[str] = frozenset(
+    {
+        "forward_out",  # direct-tcpip: the client reaches through the target
+        "forward_in",  # tcpip-forward: the target's side reaches the client
+        "forward_unix",  # the same with sockets that have a path
+        "agent_forward",
+    }
+)  # fmt: skip
+
+SSH_ACTIONS: frozenset[str] = SSH_LOOKS | SSH_CHANGES | SSH_FORWARDS | {"exec", "shell", "subsystem", UNKNOWN}
+"""Every word that `SshFacts.actions` may hold; the vocabulary of rules."""
+
+SSH_GROUPS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "reads": SSH_LOOKS,
+        "writes": SSH_CHANGES,
+        "files": frozenset(word for word in SSH_LOOKS | SSH_CHANGES if word.startswith("file_")),
+        "forwards": SSH_FORWARDS,
+    }
+)
+"""Short names that a rule may write among its actions."""
+
+SSH_TRAITS: frozenset[str] = frozenset(
+    {
+        # what the text does not say
+        "variable", "substitution", "arithmetic", "glob", "brace", "tilde", "history",
+        "computed",  # the name of a program is any of these
+        "stdin",  # what runs, or is given to a program, comes over the connection
+        # what changes the meaning of the rest
+        "environment",  # NAME=value before a program, or as a statement, export …
+        "function", "alias", "shadowed",  # a function or alias; one that has the name of a program that is started
+        "builtin",  # a builtin that changes the shell itself: set, shopt, trap, enable, hash, exec …
+        # what it touches
+        "redirects_out", "redirects_in", "descriptor", "heredoc", "network",
+        # how it goes on
+        "background", "loop",
+        # what runs others
+        "interpreter",  # a shell or language with code of its own
+        "wrapper",  # starts the program that its arguments name: env, nohup, xargs, find -exec …
+        "privilege",  # as somebody else: sudo, su, doas …
+        "escape",  # an argument by which a harmless program starts another
+    }
+)  # fmt: skip
+"""Every word that `SshFacts.traits` may hold."""

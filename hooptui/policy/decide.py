@@ -20,6 +20,7 @@ from hooptui.core.model import (
     Access,
     Decision,
     Effect,
+    Facts,
     HoldTerms,
     Identity,
     MaskAction,
@@ -28,11 +29,11 @@ from hooptui.core.model import (
     Operation,
     Risk,
     Scope,
-    SqlFacts,
+    SshFacts,
     Target,
 )
 from hooptui.core.ports import NOTHING, Admission
-from hooptui.core.vocabulary import COMMANDS, UNKNOWN
+from hooptui.core.vocabulary import COMMANDS, SSH_ACTIONS, UNKNOWN
 from hooptui.policy.match import Asked, What, applies
 from hooptui.policy.rules import Mask, Policy, Rule, RuleEffect
 
@@ -42,6 +43,8 @@ MAX_DECISIONS: Final = 8192
 """Decisions that are remembered, over all pairs."""
 MAX_NAMES: Final = 32
 """Facts with more names are decided afresh each time, so that what is remembered stays small."""
+MAX_TEXT: Final = 2048
+"""The same for facts of SSH, by the characters in them."""
 
 _RISKS: Final = (Risk.LOW, Risk.MEDIUM, Risk.HIGH)
 _SCOPES: Final = (Scope.ONCE, Scope.FINGERPRINT, Scope.RULE)
@@ -66,10 +69,12 @@ class Compiled:
 class View:
     """What of a policy applies to one identity on one target."""
 
-    __slots__ = ("admission", "allows", "approves", "cache", "denies", "masks", "target", "version")
+    __slots__ = ("admission", "allows", "approves", "cache", "denies", "masks", "ssh", "target", "version", "words")
 
-    def __init__(self, applicable: Sequence[Compiled], masks: Sequence[Mask], target: str, version: str) -> None:
-        self.target = target
+    def __init__(self, applicable: Sequence[Compiled], masks: Sequence[Mask], target: Target, version: str) -> None:
+        self.target = target.name
+        self.ssh = target.protocol == "ssh"
+        self.words = SSH_ACTIONS if self.ssh else COMMANDS
         self.version = version
         self.denies = [one for one in applicable if one.rule.effect is RuleEffect.DENY]
         self.allows = [one for one in applicable if one.rule.effect is RuleEffect.ALLOW]
@@ -80,7 +85,7 @@ class View:
             tuple(MaskRule(one.id, one.columns or (), tuple(sorted(one.detect or ())), one.action) for one in ordered),
             version,
         )
-        self.cache: dict[tuple[SqlFacts, bool, frozenset[str]], Decision] = {}
+        self.cache: dict[tuple[Facts, bool, frozenset[str]], Decision] = {}
 
     def _admission(self) -> Admission:
         shut = next((one.rule for one in self.denies if not one.what.postgres), None)
@@ -99,9 +104,11 @@ class View:
                 return Admission(False, opening[0].id, f"{rules} each want an approval, and no group may give both")
         return Admission(True, opening[0].id, opening[0].reason, min(limits) if limits else None, access)
 
-    def decide(self, facts: SqlFacts, in_transaction: bool, granted: frozenset[str] = NOTHING) -> Decision:
+    def decide(self, facts: Facts, in_transaction: bool, granted: frozenset[str] = NOTHING) -> Decision:
         """The decision, worked out afresh; the approves in `granted` that still grant count as allows."""
-        if not facts.understood or UNKNOWN in facts.commands or not facts.commands <= COMMANDS:
+        if isinstance(facts, SshFacts) is not self.ssh:
+            return self._deny((), "not understood: it is of another protocol than its target")
+        if not facts.understood or UNKNOWN in facts.commands or not facts.commands <= self.words:
             reason = f"not understood: {facts.unknown[:200] or 'it has an effect that this version has no word for'}"
             return self._deny((), reason, "send one plain statement; what is not understood never runs")
         asked = Asked(facts, in_transaction)
@@ -169,6 +176,16 @@ class View:
         return Decision(Effect.HOLD, ids + covering, reason, hint, terms, self.version)
 
 
+def _small(facts: Facts) -> bool:
+    """Whether these facts may be kept as the key of a decision."""
+    if isinstance(facts, SshFacts):
+        words = [*facts.paths, *facts.destinations]
+        for one in facts.invocations:
+            words += (one.program, *one.arguments)
+        return len(words) <= MAX_TEXT // 16 and sum(map(len, words)) <= MAX_TEXT
+    return len(facts.reads) + len(facts.writes) + len(facts.functions) <= MAX_NAMES
+
+
 def _gravest_first(one: Compiled) -> tuple[int, str]:
     return (-_RISKS.index(one.rule.approval.risk) if one.rule.approval else 0, one.id)
 
@@ -220,7 +237,7 @@ class PolicyJudge:
         self._masks = [(mask, applies(mask.when)) for mask in policy.masks]
         # The identity and the target stay in the value: as long as the entry lives, nothing else can have their ids.
         self._views: dict[tuple[int, int], tuple[Identity, Target, View]] = {}
-        self._shared: dict[tuple[tuple[str, ...], tuple[str, ...], str], View] = {}
+        self._shared: dict[tuple[tuple[str, ...], tuple[str, ...], str, str], View] = {}
         self._decisions = 0
 
     def view(self, identity: Identity, target: Target) -> View:
@@ -234,10 +251,10 @@ class PolicyJudge:
             self._views.clear()
             self._shared.clear()
             self._decisions = 0
-        key = (tuple(one.id for one in rules), tuple(mask.id for mask in masks), target.name)
+        key = (tuple(one.id for one in rules), tuple(mask.id for mask in masks), target.protocol, target.name)
         view = self._shared.get(key)
         if view is None:
-            view = self._shared[key] = View(rules, masks, target.name, self.version)
+            view = self._shared[key] = View(rules, masks, target, self.version)
         self._views[id(identity), id(target)] = (identity, target, view)
         return view
 
@@ -261,7 +278,7 @@ class PolicyJudge:
         if known is not None:
             return known
         decision = view.decide(facts, operation.in_transaction, granted)
-        if facts.understood and len(facts.reads) + len(facts.writes) + len(facts.functions) <= MAX_NAMES:
+        if facts.understood and _small(facts):
             if self._decisions >= MAX_DECISIONS:
                 for one in self._shared.values():
                     one.cache.clear()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from hooptui.core.model import Identity, SqlFacts, Target
+from hooptui.core.model import Facts, Identity, Target
 from hooptui.core.vocabulary import COMMANDS
 from hooptui.policy.rules import MaskWhen, Postgres, Principal, Resource, Rule, When, expand
 
@@ -157,7 +157,7 @@ class Asked:
 
     __slots__ = ("_pairs", "facts", "in_transaction")
 
-    def __init__(self, facts: SqlFacts, in_transaction: bool) -> None:
+    def __init__(self, facts: Facts, in_transaction: bool) -> None:
         self.facts = facts
         self.in_transaction = in_transaction
         self._pairs: dict[str, list[Pair]] = {}
