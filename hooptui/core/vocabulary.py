@@ -103,17 +103,18 @@ SSH_GROUPS: Mapping[str, frozenset[str]] = MappingProxyType(
 SSH_TRAITS: frozenset[str] = frozenset(
     {
         # what the text does not say
-        "variable", "substitution", "arithmetic", "glob", "brace", "tilde", "history",
+        "variable", "substitution", "arithmetic", "glob", "brace", "tilde",
         "computed",  # the name of a program is any of these
         "stdin",  # what runs, or is given to a program, comes over the connection
         # what changes the meaning of the rest
         "environment",  # NAME=value before a program, or as a statement, export …
-        "function", "alias", "shadowed",  # a function or alias; one that has the name of a program that is started
+        "function", "shadowed",  # a function or alias; one that has the name of a program that is started
         "builtin",  # a builtin that changes the shell itself: set, shopt, trap, enable, hash, exec …
         # what it touches
         "redirects_out", "redirects_in", "descriptor", "heredoc", "network",
         # how it goes on
         "background", "loop",
+        "compound",  # more than programs, arguments and operators between them: groups, keywords, substitutions, comments …
         # what runs others
         "interpreter",  # a shell or language with code of its own
         "wrapper",  # starts the program that its arguments name: env, nohup, xargs, find -exec …
