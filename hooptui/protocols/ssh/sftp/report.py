@@ -1,0 +1,69 @@
+"""What became of one file operation, in a line for the recording. Everything in a Report is raw: it reaches people through a masker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hooptui.core.events import Output
+from hooptui.core.session import Session
+from hooptui.protocols.ssh.sftp.files import Tally
+
+STREAM = "sftp"
+"""The stream of the recording that has the lines, of scp's own protocol too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Bytes that passed in one direction."""
+
+    size: int
+    start: int = 0
+    """Offset of the first byte in the file; not 0 when the transfer was resumed."""
+    sha256: str = ""
+    """Hexadecimal, of the bytes that passed; empty when they did not come in order."""
+
+    def __str__(self) -> str:
+        words = f"{self.size} bytes"
+        if self.start:
+            words += f" from {self.start}"
+        return f"{words} sha256 {self.sha256 or 'none: not in order'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The end of one operation."""
+
+    number: int
+    """Of the operation in its session; 0 for a request that was turned away before there was a question."""
+    verb: str
+    paths: tuple[str, ...]
+    ok: bool
+    result: str
+    refused: bool = False
+    """It was never sent to the target."""
+    moved: tuple[Moved, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def line(self) -> str:
+        parts = [self.verb, *(f'"{path}"' for path in self.paths), *map(str, self.moved)]
+        return " ".join([*parts, f"refused: {self.result}" if self.refused else self.result])
+
+
+Reporter = Callable[[Report], None]
+
+
+def moved(tally: Tally) -> Moved:
+    return Moved(tally.size, tally.start, tally.sha256)
+
+
+def recorder(session: Session) -> Reporter:
+    """A Reporter that records each line in the session's recording, masked by its masks, and finishes the operation."""
+
+    def write(report: Report) -> None:
+        session.try_record(Output(report.number, STREAM, session.masker.text(report.line)))
+        if not report.refused:
+            session.finished(report.number, report.result, ok=report.ok, rows=0, masked=0, seconds=report.seconds)
+
+    return write
