@@ -177,10 +177,10 @@ def api_key(text: str) -> Iterator[Span]:
         yield match.span(1)
 
 
-_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-[0-9]:")
-_PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_PEM_BODY = re.compile(r"(?:[A-Za-z0-9+/=\s\\:,.()_]|-(?!----))*+")
-_PEM_MAX = 32 * 1024
+PEM = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-[0-9]:")
+PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+PEM_BODY = re.compile(r"(?:[A-Za-z0-9+/=\s\\:,.()_]|-(?!----))*+")
+PEM_MAX = 32 * 1024
 
 
 def private_key(text: str) -> Iterator[Span]:
@@ -189,12 +189,12 @@ def private_key(text: str) -> Iterator[Span]:
     Without an end mark (truncated) the span goes on as long as the text looks like a key: base64, headers, white space
     and escaped line ends.
     """
-    starts = [match.span() for match in _PEM.finditer(text)]
+    starts = [match.span() for match in PEM.finditer(text)]
     for index, (start, body) in enumerate(starts):
-        limit = min(body + _PEM_MAX, starts[index + 1][0] if index + 1 < len(starts) else len(text))
-        end = _PEM_END.search(text, body, limit)
+        limit = min(body + PEM_MAX, starts[index + 1][0] if index + 1 < len(starts) else len(text))
+        end = PEM_END.search(text, body, limit)
         if end is not None:
             yield start, end.end()
             continue
-        rest = _PEM_BODY.match(text, body, starts[index + 1][0] if index + 1 < len(starts) else len(text))
+        rest = PEM_BODY.match(text, body, starts[index + 1][0] if index + 1 < len(starts) else len(text))
         yield start, rest.end() if rest else body
