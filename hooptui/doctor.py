@@ -32,6 +32,7 @@ from hooptui.policy.suite import run_tests
 from hooptui.protocols.postgres.dial import SslMode, UpstreamFailed
 from hooptui.protocols.postgres.facts import read_sql
 from hooptui.protocols.postgres.upstream import connect
+from hooptui.protocols.ssh.commands import read_command
 
 LITTLE_ROOM = 1024**3
 """Bytes of free disk below which doctor warns: journals and recordings live there."""
@@ -123,7 +124,7 @@ def _policy(config: Config) -> list[Finding]:
     except PolicyError as wrong:
         return [Finding(False, "policy", str(wrong), "correct the file; `hooptui policy check` repeats this check")]
     found = [Finding(True, "policy", f"{len(policy.rules)} rules, {len(policy.masks)} masks, version {policy.short}")]
-    report = run_tests(policy, read_sql)
+    report = run_tests(policy, read_sql, read_command)
     if report.ok:
         found.append(Finding(True, "policy tests", f"{len(report.results)} pass"))
     else:

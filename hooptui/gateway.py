@@ -56,6 +56,7 @@ from hooptui.porter import GatewayPorter
 from hooptui.protocols.postgres import sasl
 from hooptui.protocols.postgres.facts import read_sql
 from hooptui.protocols.postgres.proxy import PostgresGate, PostgresTarget
+from hooptui.protocols.ssh.commands import read_command
 from hooptui.seats import Seats
 from hooptui.statedir import prepare
 from hooptui.store.sqlite import Store
@@ -386,4 +387,4 @@ class Gateway:
 
 def _failing(policy: Policy) -> list[str]:
     """A policy whose own tests fail is not what its author meant, so it is not put in force."""
-    return [str(result) for result in run_tests(policy, read_sql).failed]
+    return [str(result) for result in run_tests(policy, read_sql, read_command).failed]

@@ -13,6 +13,7 @@ from hooptui.policy.explain import explain
 from hooptui.policy.rules import Policy
 from hooptui.policy.schema import schema
 from hooptui.protocols.postgres.facts import read_sql, understand
+from hooptui.protocols.ssh.commands import read_command
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,7 +53,7 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _test(policy: Policy) -> int:
-    report = suite.run_tests(policy, read_sql)
+    report = suite.run_tests(policy, read_sql, read_command)
     for result in report.failed:
         print(result)
     print(f"{len(report.results) - len(report.failed)} passed, {len(report.failed)} failed")
@@ -60,7 +61,7 @@ def _test(policy: Policy) -> int:
 
 
 def _coverage(policy: Policy) -> int:
-    report = suite.coverage(policy, read_sql)
+    report = suite.coverage(policy, read_sql, read_command)
     for result in report.failing:
         print(f"fails as it is: {result}")
     for one in report.uncovered:
@@ -76,14 +77,17 @@ def _explain(args: argparse.Namespace, policy: Policy) -> int:
         if not equals:
             raise UserError(f"--label: found {label!r}, expected KEY=VALUE")
         labels[key] = value
-    understood = understand(args.sql or "")
-    operation = Operation(
-        "postgres", understood.verb, args.sql or "", understood.facts, in_transaction=bool(args.in_transaction)
-    )
+    if args.ssh is not None:
+        operation = Operation("ssh", "exec", args.ssh, read_command(args.ssh))
+    else:
+        understood = understand(args.sql or "")
+        operation = Operation(
+            "postgres", understood.verb, args.sql or "", understood.facts, in_transaction=bool(args.in_transaction)
+        )
     identity = Identity("cli", "somebody", "somebody", frozenset(args.group), kind=Kind(args.kind_of))
     granted = frozenset(args.granted) if args.granted else None
     try:
-        explanation = explain(policy, identity, Target(args.target, "postgres", labels), operation, granted)
+        explanation = explain(policy, identity, Target(args.target, operation.protocol, labels), operation, granted)
     except ValueError as wrong:
         raise UserError(f"--granted: {wrong}") from None
     for text in explanation.lines:

@@ -88,7 +88,7 @@ class View:
         self.cache: dict[tuple[Facts, bool, frozenset[str]], Decision] = {}
 
     def _admission(self) -> Admission:
-        shut = next((one.rule for one in self.denies if not one.what.postgres), None)
+        shut = next((one.rule for one in self.denies if not one.what.narrow), None)
         if shut is not None:
             return Admission(False, shut.id, shut.reason or f"rule {shut.id} closes {self.target} to you")
         granting = [one.rule for one in self.approves if one.grant]

@@ -197,9 +197,9 @@ def _unfit(what: What, asked: Asked) -> Iterator[str]:
             if what.in_transaction
             else "is for statements outside a transaction"
         )
-    for kind, holds in what.names(asked):
+    for kind, holds, names in what.names(asked):
         if not holds:
-            yield f"its {kind} do not match {_list(asked.names(kind)) or 'nothing'}"
+            yield f"its {kind} do not match {_list(names) or 'nothing'}"
 
 
 def _list(words: frozenset[str] | tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from hooptui.core.vocabulary import OPAQUE
+from hooptui.core.vocabulary import OPAQUE, SSH_ACTIONS, SSH_FORWARDS
 from hooptui.policy.rules import (
     Approval,
     Mask,
@@ -22,6 +22,8 @@ from hooptui.policy.rules import (
     Test,
     expand,
 )
+from hooptui.policy.rules_ssh import Ssh
+from hooptui.policy.rules_ssh import expand as expand_ssh
 from hooptui.strictyaml import MAX_BYTES, Node, Where, YamlError, decode, nearest, quoted, read
 from hooptui.strictyaml import load as read_yaml
 
@@ -213,7 +215,13 @@ class _Reader:
                 "subjects without issuers",
                 "issuers too: another issuer may know the same subject",
             )
-        if opens and who in (None, Principal()) and where in (None, Resource()) and what in (None, Postgres()):
+        ssh = rule.when.ssh
+        if what is not None and ssh is not None:
+            self.bad(node, f"{path}.when", "postgres and ssh", "one of the two: no operation is of both")
+        elif ssh is not None:
+            self.ssh(ssh, node, f"{path}.when.ssh", opens=opens, grants=rule.grants)
+        nothing = what in (None, Postgres()) and ssh in (None, Ssh())
+        if opens and nothing and who in (None, Principal()) and where in (None, Resource()):
             self.bad(
                 node,
                 f"{path}.when",
@@ -239,6 +247,39 @@ class _Reader:
                     f"it in an allow of its own: which relations {opaque[0]} touches cannot be seen",
                 )  # fmt: skip
 
+    def ssh(self, what: Ssh, node: Node, path: str, *, opens: bool, grants: bool) -> None:
+        """What goes with what in the conditions on SSH, and what an allow may not leave open."""
+        if what.rest and not grants:
+            self.bad(node, f"{path}.rest", "rest", "it only in an approve that grants")
+        if what.size_above is not None and opens:
+            self.bad(node, f"{path}.size_above", "size_above", "size_up_to in what allows or grants")
+        if what.size_up_to is not None and not opens:
+            self.bad(node, f"{path}.size_up_to", "size_up_to", "size_above in what denies or holds")
+        if not opens:
+            if any(one.never is not None for one in what.programs or ()):
+                self.bad(node, f"{path}.programs", "never", "it only in what allows or grants")
+            return
+        named = [key for key in ("programs", "paths", "destinations") if getattr(what, key) is not None]
+        if not named:
+            return
+        if what.actions is None:
+            self.bad(node, path, f"{named[0]} without actions", "actions too: an allow says what may be done with them")
+            return
+        actions = expand_ssh(what.actions)
+        seen = {
+            "programs": frozenset({"exec", "subsystem"})
+            | {one for one in SSH_ACTIONS if one.startswith(("git", "rsync"))},
+            "paths": frozenset(one for one in SSH_ACTIONS if one.startswith(("file_", "git_", "rsync_")))
+            | ({"exec"} if what.programs is not None else frozenset()),
+            "destinations": SSH_FORWARDS - {"agent_forward"},
+        }
+        for key in named:
+            if blind := sorted(actions - seen[key]):
+                self.bad(
+                    node, f"{path}.actions", f"{blind[0]} beside {key}",
+                    f"it in an allow of its own: which {key} {blind[0]} touches cannot be seen",
+                )  # fmt: skip
+
     def emergency(self, approval: Approval, node: Node, path: str) -> None:
         """Who breaks the glass acts alone, so it is short, and what is said of it is meant."""
         at = node.keys.get("break_glass_lasts")
@@ -258,8 +299,15 @@ class _Reader:
 
     def sound(self, test: Test, node: Node, path: str) -> None:
         request = node.get("request")
-        if request is not None and test.request.sql is not None and test.request.facts is not None:
-            self.bad(request, f"{path}.request", "sql and facts", "one of the two")
+        said = [key for key in ("sql", "facts", "ssh", "asks") if getattr(test.request, key) is not None]
+        if request is not None and len(said) > 1:
+            self.bad(
+                request, f"{path}.request", " and ".join(said), f"one of the {'two' if len(said) == 2 else 'them'}"
+            )
+        elif request is not None and "protocol" in request.keys and test.request.speaks != test.request.protocol:
+            self.bad(
+                request.keys["protocol"], f"{path}.request.protocol", f"it beside {said[0]}", "ssh, or no protocol"
+            )
         if test.expect is None and test.masks is None:
             self.bad(node, path, "a test of nothing", "the key expect, masks or both")
         by, masks, granted = node.get("by"), node.get("masks"), node.get("granted")

@@ -6,41 +6,16 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from hooptui.core.model import Facts, Identity, Target
+from hooptui.core.model import Facts, Identity, SshFacts, Target
 from hooptui.core.vocabulary import COMMANDS
+from hooptui.policy.globs import any_glob, pattern, wild
+from hooptui.policy.match_ssh import SshWhat
 from hooptui.policy.rules import MaskWhen, Postgres, Principal, Resource, Rule, When, expand
 
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"|([^."]+)')
 
 Pair = tuple[str | None, str]
 """Schema, None when the text names none, and name."""
-
-
-def pattern(glob: str, any_one: str = ".") -> str:
-    """A regular expression for a glob of `*` and `?`; atomic, so that no name can make it backtrack for long.
-
-    Args:
-        any_one: what a wildcard stands for, one character of it.
-    """
-    first, *rest = (re.escape(part).replace(r"\?", any_one) for part in re.sub(r"\*+", "*", glob).split("*"))
-    if not rest:
-        return first
-    middle = "".join(f"(?>{any_one}*?{part})" for part in rest[:-1])
-    return f"{first}{middle}{any_one}*{rest[-1]}"
-
-
-def wild(glob: str) -> bool:
-    return "*" in glob or "?" in glob
-
-
-def any_glob(globs: Iterable[str]) -> Callable[[str], bool]:
-    """Whether a text matches one of the globs, exactly as written."""
-    exact = frozenset(glob for glob in globs if not wild(glob))
-    wilds = [pattern(glob) for glob in globs if wild(glob)]
-    if not wilds:
-        return exact.__contains__
-    matches = re.compile("|".join(f"(?:{one})" for one in wilds), re.DOTALL).fullmatch
-    return lambda text: text in exact or matches(text) is not None
 
 
 def covers(globs: Iterable[str]) -> Callable[[Iterable[str]], bool]:
@@ -142,10 +117,11 @@ def where(resource: Resource | None) -> Callable[[Target], bool]:
 
 
 def applies(when: When | MaskWhen) -> Callable[[Identity, Target], bool]:
-    """Who and where in one; a rule that speaks of PostgreSQL applies to no other protocol."""
+    """Who and where in one; a rule that speaks of a protocol applies to no other."""
     is_who, is_where = who(when.principal), where(when.resource)
-    if isinstance(when, When) and when.postgres is not None:
-        return lambda identity, target: target.protocol == "postgres" and is_where(target) and is_who(identity)
+    if isinstance(when, When) and (when.postgres is not None or when.ssh is not None):
+        protocol = "postgres" if when.postgres is not None else "ssh"
+        return lambda identity, target: target.protocol == protocol and is_where(target) and is_who(identity)
     return lambda identity, target: is_where(target) and is_who(identity)
 
 
@@ -185,12 +161,13 @@ class Asked:
 class What:
     """The conditions of one rule on an operation."""
 
-    __slots__ = ("_covers", "_touches", "commands", "in_transaction", "missing_where", "neutral", "postgres")
+    __slots__ = ("_covers", "_ssh", "_touches", "commands", "in_transaction", "missing_where", "narrow", "neutral")
 
     def __init__(self, rule: Rule, *, strict: bool) -> None:
         """`strict`: for an allow, where all names must match; else for a deny or approve, where one is enough."""
         postgres = rule.when.postgres or Postgres()
-        self.postgres = rule.when.postgres is not None
+        self._ssh = SshWhat(rule, strict=strict) if rule.when.ssh is not None else None
+        self.narrow = rule.when.postgres is not None or self._ssh is not None
         """False when the rule says nothing of operations, and so means all."""
         words = None if postgres.commands is None else expand(postgres.commands)
         self.commands = None if words is None else words & COMMANDS
@@ -201,9 +178,13 @@ class What:
         self._touches = [] if strict else [(kind, touches(globs)) for kind, globs in named]
         self.missing_where = postgres.missing_where
         self.in_transaction = postgres.in_transaction
+        if self._ssh is not None:
+            self.commands = self._ssh.commands
 
     def fits(self, asked: Asked) -> bool:
         """Whether everything but the commands agrees."""
+        if self._ssh is not None:
+            return self._ssh.fits(asked.facts)
         if self.missing_where is not None and self.missing_where is not asked.facts.missing_where:
             return False
         if self.in_transaction is not None and self.in_transaction is not asked.in_transaction:
@@ -216,10 +197,12 @@ class What:
                 return False
         return True
 
-    def names(self, asked: Asked) -> list[tuple[str, bool]]:
-        """Each condition on names and whether it agrees, for people."""
-        strict = [(kind, all_of(asked.names(kind))) for kind, all_of in self._covers]
-        return strict + [(kind, any_of(asked.pairs(kind))) for kind, any_of in self._touches]
+    def names(self, asked: Asked) -> list[tuple[str, bool, frozenset[str]]]:
+        """Each condition on names, whether it agrees, and the names, for people."""
+        if self._ssh is not None:
+            return list(self._ssh.checks(asked.facts)) if isinstance(asked.facts, SshFacts) else []
+        strict = [(kind, all_of(asked.names(kind)), asked.names(kind)) for kind, all_of in self._covers]
+        return strict + [(kind, any_of(asked.pairs(kind)), asked.names(kind)) for kind, any_of in self._touches]
 
     def met(self, asked: Asked, *, everything: bool) -> bool:
         """Whether a deny or approve is met.
@@ -228,7 +211,9 @@ class What:
             everything: whether a rule without conditions on operations is met by one that does nothing (BEGIN, SET …) too: so
                 for a deny, which closes the target; an approve must not hold every COMMIT.
         """
-        if not self.postgres:
+        if self._ssh is not None:
+            return self._ssh.met(asked.facts)
+        if not self.narrow:
             return everything or bool(asked.facts.commands)
         if self.commands is not None:
             if self.commands.isdisjoint(asked.facts.commands) and self.neutral.isdisjoint(asked.facts.neutral):

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from hooptui.core.model import Kind, MaskAction, Risk, Scope
 from hooptui.core.vocabulary import COMMANDS, GROUPS, NEUTRAL, UNKNOWN
+from hooptui.policy.rules_ssh import Ssh, StatedSsh
 from hooptui.strictyaml import Between, Duration, Matches, Node, NotEmpty, OneOf, OneOrMany, Where, nearest
 
 DETECTORS = frozenset({"credit-card", "us-ssn", "email", "iban", "phone", "jwt", "api-key", "private-key"})
@@ -32,12 +33,12 @@ class PolicyError(ValueError):
 class NotYet:
     """A key or a word that is reserved for a protocol to come."""
 
-    protocols: tuple[str, ...] = ("ssh", "kubernetes")
+    protocols: tuple[str, ...] = ("kubernetes",)
 
     def wrong(self, value: Any) -> str | None:
         if isinstance(value, Node):
             return "nothing here: rules for this protocol are not yet read"
-        return f"postgres: rules for {value} are not yet read" if value in self.protocols else None
+        return f"postgres or ssh: rules for {value} are not yet read" if value in self.protocols else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class When:
     principal: Principal | None = None
     resource: Resource | None = None
     postgres: Postgres | None = None
-    ssh: Reserved = None
+    ssh: Ssh | None = None
     kubernetes: Reserved = None
 
 
@@ -209,7 +210,7 @@ class StatedFacts:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Who asks what of which target. With neither `sql` nor `facts` it only connects."""
+    """Who asks what of which target. Without `sql`, `facts`, `ssh` and `asks` it only connects."""
 
     resource: Exact
     protocol: Protocol = "postgres"
@@ -220,7 +221,16 @@ class Request:
     kind: Kind = Kind.HUMAN
     sql: str | None = None
     facts: StatedFacts | None = None
+    ssh: str | None = None
+    """A command line for a target of SSH."""
+    asks: StatedSsh | None = None
+    """What else may be asked of one."""
     in_transaction: bool = False
+
+    @property
+    def speaks(self) -> str:
+        """The protocol: SSH when that is what is asked."""
+        return self.protocol if self.ssh is None and self.asks is None else "ssh"
 
 
 class Expect(StrEnum):

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from hooptui.policy.rules import Command, Mask, NotYet, Reserved, Rule, Test
-from hooptui.strictyaml import Between, Duration, Matches, NotEmpty, OneOf, OneOrMany, fields, is_record
+from hooptui.strictyaml import Between, Duration, Matches, NotEmpty, OneOf, OneOrMany, Size, fields, is_record
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _DURATION = r"^(?=.)(\d{1,6}d)?(\d{1,6}h)?(\d{1,6}m)?(\d{1,6}s)?(\d{1,6}ms)?$"
@@ -59,6 +59,8 @@ def of(hint: Any) -> Schema:
         return {"enum": list(arguments)}
     if hint is Duration:
         return {"type": "string", "pattern": _DURATION}
+    if hint is Size:
+        return {"type": "string", "pattern": r"^[0-9]{1,12}(B|KiB|MiB|GiB)$"}
     if isinstance(hint, type) and issubclass(hint, Enum):
         return {"enum": [one.value for one in hint]}
     simple = {str: "string", bool: "boolean", int: "integer", float: "number"}.get(hint)

@@ -10,16 +10,24 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from hooptui.core.model import Decision, Identity, Operation, SqlFacts, Target
+from hooptui.core.model import Decision, Facts, Identity, Invocation, Operation, SqlFacts, SshFacts, Target
 from hooptui.policy.decide import PolicyJudge
 from hooptui.policy.loader import load
 from hooptui.policy.rules import Expect, Policy, PolicyError, Request, Rule, RuleEffect, StatedFacts, Test, When, expand
+from hooptui.policy.rules_ssh import expand as expand_ssh
 from hooptui.strictyaml import Where
 
 SqlReader = Callable[[str], SqlFacts]
 """What a text of SQL does; total."""
 
+CommandReader = Callable[[str], SshFacts]
+"""What a command line does; total."""
+
 _NOTHING = SqlFacts(frozenset(), frozenset({"empty"}), statements=0)
+
+
+def _unread(text: str) -> SshFacts:
+    return SshFacts(frozenset({"exec"}), unknown="no reader of commands was given")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +157,12 @@ def _may_meet(one: Rule, other: Rule) -> bool:
     mine, theirs = one.when, other.when
     if not _may_apply_together(mine, theirs):
         return False
+    if (mine.postgres and theirs.ssh) or (mine.ssh and theirs.postgres):
+        return False
     if mine.postgres and theirs.postgres and mine.postgres.commands and theirs.postgres.commands:
         return not expand(mine.postgres.commands).isdisjoint(expand(theirs.postgres.commands))
+    if mine.ssh and theirs.ssh and mine.ssh.actions and theirs.ssh.actions:
+        return not expand_ssh(mine.ssh.actions).isdisjoint(expand_ssh(theirs.ssh.actions))
     return True
 
 
@@ -174,23 +186,30 @@ def _may_apply_together(mine: When, theirs: When) -> bool:
     return True
 
 
-def run_tests(policy: Policy, reader: SqlReader) -> TestReport:
+def run_tests(policy: Policy, reader: SqlReader, commands: CommandReader = _unread) -> TestReport:
     """Every test in the policy's files."""
-    return _run(policy, [(test, facts_of(test.request, reader)) for test in policy.tests])
+    return _run(policy, [(test, facts_of(test.request, reader, commands)) for test in policy.tests])
 
 
-def coverage(policy: Policy, reader: SqlReader) -> CoverageReport:
+def coverage(policy: Policy, reader: SqlReader, commands: CommandReader = _unread) -> CoverageReport:
     """Take away each rule and each mask in turn; some test must fail then."""
-    ready = [(test, facts_of(test.request, reader)) for test in policy.tests]
+    ready = [(test, facts_of(test.request, reader, commands)) for test in policy.tests]
     parts = [(rule.id, rule.where) for rule in policy.rules] + [(mask.id, mask.where) for mask in policy.masks]
     uncovered = tuple(Uncovered(name, where) for name, where in parts if not _run(policy.without(name), ready).failed)
     return CoverageReport(len(parts), uncovered, _run(policy, ready).failed)
 
 
-def facts_of(request: Request, reader: SqlReader) -> SqlFacts:
+def facts_of(request: Request, reader: SqlReader, commands: CommandReader = _unread) -> Facts:
     """What the request of a test does."""
     if request.sql is not None:
         return reader(request.sql)
+    if request.ssh is not None:
+        return commands(request.ssh)
+    if (asks := request.asks) is not None:
+        started = tuple(Invocation(*_program(line)) for line in asks.programs)
+        return SshFacts(asks.actions, started, asks.paths, asks.destinations, size=asks.size, unknown=asks.unknown)
+    if request.protocol == "ssh":
+        return SshFacts(frozenset())
     said: StatedFacts | None = request.facts
     if said is None:
         return _NOTHING
@@ -199,23 +218,28 @@ def facts_of(request: Request, reader: SqlReader) -> SqlFacts:
     )  # fmt: skip
 
 
-def asked(request: Request, facts: SqlFacts) -> tuple[Identity, Target, Operation]:
+def _program(line: str) -> tuple[str, tuple[str, ...]]:
+    program, *arguments = line.split(" ")
+    return program, tuple(arguments)
+
+
+def asked(request: Request, facts: Facts) -> tuple[Identity, Target, Operation]:
     """The request of a test as the gateway would put it."""
     identity = Identity(request.issuer, request.subject, request.subject, request.groups, kind=request.kind)
-    target = Target(request.resource, request.protocol, request.labels or {})
+    target = Target(request.resource, request.speaks, request.labels or {})
     return (
         identity,
         target,
-        Operation(request.protocol, "", request.sql or "", facts, in_transaction=request.in_transaction),
+        Operation(request.speaks, "", request.sql or request.ssh or "", facts, in_transaction=request.in_transaction),
     )
 
 
-def _run(policy: Policy, ready: Sequence[tuple[Test, SqlFacts]]) -> TestReport:
+def _run(policy: Policy, ready: Sequence[tuple[Test, Facts]]) -> TestReport:
     judge = PolicyJudge(policy)
     return TestReport(tuple(_one(judge, test, facts) for test, facts in ready))
 
 
-def _one(judge: PolicyJudge, test: Test, facts: SqlFacts) -> TestResult:
+def _one(judge: PolicyJudge, test: Test, facts: Facts) -> TestResult:
     identity, target, operation = asked(test.request, facts)
     wrong: list[str] = []
     admission, granted = judge.admits(identity, target), test.granted or frozenset()
