@@ -1,0 +1,257 @@
+"""The listener: from an accepted socket to a linked session, and the end of it.
+
+The only file of this protocol that opens a port. Each connection is a task of its own; none can stall the accept loop, and
+what one of them does wrong ends that one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import asyncssh
+
+from hooptui.core.session import Session
+from hooptui.credentials.custody import Custody
+from hooptui.protocols.base import Doorman
+from hooptui.protocols.ssh import algorithms
+from hooptui.protocols.ssh.channel import SshChannel
+from hooptui.protocols.ssh.limits import Limits
+from hooptui.protocols.ssh.link import Link, SshTarget
+from hooptui.protocols.ssh.operations import PROTOCOL, Read
+from hooptui.protocols.ssh.server import Reception
+
+__all__ = ["Keys", "Limits", "SshGate", "SshTarget"]
+
+BACKLOG = 512
+
+# It logs commands and variables as they are; what a client sends is for the masked journal alone.
+logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What the gate proves itself with, and whom it believes."""
+
+    host: asyncssh.SSHKeyPair | tuple[asyncssh.SSHKey, asyncssh.SSHCertificate] | asyncssh.SSHKey
+    """Our host key, with a host certificate where there is one."""
+    authority: str
+    """Public key line of our own authority for user certificates."""
+
+
+class SshGate:
+    """See the module. Lives on one event loop."""
+
+    def __init__(
+        self,
+        doorman: Doorman,
+        targets: Mapping[str, SshTarget],
+        keys: Keys,
+        limits: Limits,
+        *,
+        read: Read,
+        custody: Custody | None = None,
+    ) -> None:
+        """`targets` are by their names; `read` tells what a command line does.
+
+        `custody` looks after what is minted; its owner starts and closes it, after this.
+
+        Raises:
+            ValueError: a target mints, and there is no custody.
+        """
+        self._doorman = doorman
+        self._custody = custody
+        self._limits = limits
+        self._keys = keys
+        self._read = read
+        self._targets: Mapping[str, SshTarget] = {}
+        self._peers: Counter[str] = Counter()
+        self._unproved = 0
+        self._connections: set[asyncio.Task[None]] = set()
+        self._options: asyncssh.SSHServerConnectionOptions | None = None
+        self._socket: socket.socket | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self.replace(targets)
+
+    # --- what the gateway calls
+
+    def replace(self, targets: Mapping[str, SshTarget]) -> None:
+        """Other targets from now on, all at once. Running sessions keep the one they have.
+
+        Raises:
+            ValueError: one of them mints, and there is no custody.
+        """
+        if self._custody is None and any(target.mint is not None for target in targets.values()):
+            raise ValueError("a target mints credentials, and nobody looks after them")
+        self._targets = dict(targets)
+
+    @property
+    def connections(self) -> int:
+        """Connections open now, those in their handshake too."""
+        return len(self._connections)
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port, which the kernel chooses when `port` is 0.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        if self._listening is not None:
+            raise RuntimeError("listening already")
+        self._options = await self._settings()
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(BACKLOG)
+            listener.setblocking(False)
+        except BaseException:
+            listener.close()
+            raise
+        self._socket = listener
+        self._listening = loop.create_task(self._listen(listener))
+        chosen: int = listener.getsockname()[1]
+        return chosen
+
+    async def stop(self) -> None:
+        """Stop listening. Running sessions go on: ending them is their own affair, by `Session.end`."""
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
+            self._listening = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    async def close(self) -> None:
+        """Stop listening and cut every connection that is left."""
+        await self.stop()
+        for task in tuple(self._connections):
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    # --- connections
+
+    async def _settings(self) -> asyncssh.SSHServerConnectionOptions:
+        # Whoever our authority names is let in by whom it names, not by the user name, which is the target's.
+        believed = asyncssh.import_authorized_keys(f'cert-authority,principals="hooptui:*" {self._keys.authority}\n')
+        made: asyncssh.SSHServerConnectionOptions = await asyncssh.SSHServerConnectionOptions.construct(
+            config=None,
+            server_host_keys=[self._keys.host],
+            authorized_client_keys=believed,
+            encryption_algs=list(algorithms.ENCRYPTION),
+            kex_algs=algorithms.available(algorithms.KEX, asyncssh.kex.get_kex_algs()),
+            mac_algs=list(algorithms.MAC),
+            compression_algs=list(algorithms.COMPRESSION),
+            signature_algs=list(algorithms.SIGNATURES),
+            gss_host=None,
+            host_based_auth=False,
+            agent_forwarding=False,
+            x11_forwarding=False,
+            line_editor=False,
+            encoding=None,
+            login_timeout=self._limits.handshake,
+            keepalive_interval=self._limits.keepalive,
+            keepalive_count_max=3,
+            server_version="hooptui",
+        )
+        return made
+
+    async def _listen(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, address = await loop.sock_accept(listener)
+            except OSError as fault:
+                # Out of descriptors, or the client was gone before it was taken: neither ends the listener.
+                self._doorman.trouble("", "accept", f"a connection could not be accepted: {fault.strerror or fault}")
+                await asyncio.sleep(0.1)
+                continue
+            sock.setblocking(False)
+            host = str(address[0]) if isinstance(address, tuple) else ""
+            limits = self._limits
+            many = len(self._connections) >= limits.connections or self._peers[host] >= limits.per_peer
+            if many or self._unproved >= limits.unproved:
+                sock.close()
+                self._doorman.refused(
+                    "too-many", "too many connections", protocol=PROTOCOL, target="", peer=_peer(address)
+                )
+                continue
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            self._peers[host] += 1
+            task = loop.create_task(self._serve(sock, _peer(address)))
+            self._connections.add(task)
+            task.add_done_callback(partial(self._served, host))
+
+    def _served(self, host: str, task: asyncio.Task[None]) -> None:
+        self._connections.discard(task)
+        self._peers[host] -= 1
+        if not self._peers[host]:
+            del self._peers[host]
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            # One connection's fault is its own end, and the operator's to know; its text may quote what a client sent.
+            self._doorman.trouble("", "fault", f"a connection ended by a fault of the gateway: {type(fault).__name__}")
+
+    async def _serve(self, sock: socket.socket, peer: str) -> None:
+        reception = Reception(self._doorman, self._targets.get, self._link, self._limits, peer)
+        connection: asyncssh.SSHServerConnection | None = None
+        reason = "the gateway closed the connection"
+        try:
+            connection = await self._greet(sock, reception, peer)
+            if connection is not None:
+                await connection.wait_closed()
+                reason = "the client has left"
+        finally:
+            if connection is not None:
+                connection.abort()
+            if reception.link is not None:
+                await self._over(reception.link, reason)
+
+    async def _greet(self, sock: socket.socket, reception: Reception, peer: str) -> asyncssh.SSHServerConnection | None:
+        """Through key exchange and login; None when nobody was let in."""
+        self._unproved += 1
+        try:
+            # Twice the time, for asyncssh's own timer ends the login and this one whatever is stuck before it.
+            async with asyncio.timeout(2 * self._limits.handshake):
+                return await asyncssh.run_server(
+                    sock, config=None, options=self._options, server_factory=lambda: reception
+                )
+        except TimeoutError:
+            self._doorman.refused("timeout", "the login took too long", protocol=PROTOCOL, target="", peer=peer)
+        except (asyncssh.ConnectionLost, ConnectionError) as lost:
+            if "timeout" in str(lost):
+                self._doorman.refused("timeout", "the login took too long", protocol=PROTOCOL, target="", peer=peer)
+        except (asyncssh.Error, OSError) as wrong:
+            if not reception.wrong:
+                code = "protocol" if isinstance(wrong, asyncssh.ProtocolError) else "ssh-failed"
+                self._doorman.refused(code, str(wrong)[:512], protocol=PROTOCOL, target="", peer=peer)
+        finally:
+            self._unproved -= 1
+        return None
+
+    def _link(self, connection: asyncssh.SSHServerConnection, session: Session, target: SshTarget) -> Link:
+        link = Link(connection, session, target, self._doorman, self._limits, self._read, self._custody)
+        session.channel = SshChannel(link, session.house.clock)
+        return link
+
+    async def _over(self, link: Link, reason: str) -> None:
+        try:
+            await link.close(reason)
+        finally:
+            self._doorman.left(link.session, link.closing or reason)
+
+
+def _peer(address: object) -> str:
+    if not isinstance(address, tuple):
+        return "unix"
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"

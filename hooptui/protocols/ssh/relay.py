@@ -1,0 +1,344 @@
+"""One session channel as its client sees it: asked for, held, refused, run, and ended as the target ended it.
+
+The other side is `running.TargetEnd`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import asyncssh
+
+from hooptui.core.approvals import Approval
+from hooptui.core.gate import Refused, Why
+from hooptui.protocols.ssh import operations, replies
+from hooptui.protocols.ssh.guarded import guarded
+from hooptui.protocols.ssh.link import Link
+from hooptui.protocols.ssh.operations import Start, Terminal
+from hooptui.protocols.ssh.running import TargetEnd
+from hooptui.protocols.ssh.sessions import EMERGENCY, PACKET, REASON, SessionChannel
+from hooptui.protocols.ssh.upstream import UpstreamFailed
+
+INTERRUPT: Final = b"\x03"
+INTERRUPTED: Final = 130
+"""Exit status of what its own client took back: a shell's own for SIGINT."""
+UNREAD: Final = 64 * 1024
+"""Bytes of reminders that a client may leave unread."""
+
+
+class ClientEnd(asyncssh.SSHServerSession[bytes]):
+    """See the module. Implements `link.Runs`."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._chan: SessionChannel | None = None
+        self._start: Start | None = None
+        self._terminal: Terminal | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._target: TargetEnd | None = None
+        self._early: list[bytes] = []
+        self._early_size = 0
+        self._eof = False
+        self._choked = False
+        """The client does not read what it is sent."""
+        self._frozen = False
+        self._gone = False
+        self._parted = asyncio.Event()
+
+    # --- Runs
+
+    @property
+    def running(self) -> bool:
+        return self._target is not None and not self._target.over
+
+    @property
+    def ended(self) -> bool:
+        return self._target is None or self._target.ended
+
+    async def gone(self) -> None:
+        if self._target is not None:
+            await self._target.gone.wait()
+
+    def freeze(self) -> None:
+        self._frozen = True
+        if self._target is not None:
+            # What is on its way is dropped, and must be read to get to the status behind it.
+            self._target.resume()
+
+    def signal(self) -> None:
+        if self._target is not None:
+            self._target.send_signal("KILL")
+
+    def shut(self) -> None:
+        if self._target is not None:
+            self._target.close()
+
+    def farewell(self, message: str) -> None:
+        chan = self._chan
+        if chan is None or chan.is_closing():
+            return
+        chan.write_stderr(replies.shown((message,), terminal=self._terminal is not None))
+        chan.exit_with_signal("KILL", msg=message)
+
+    async def parted(self) -> None:
+        await self._parted.wait()
+
+    # --- what asyncssh calls
+
+    @guarded(None)
+    def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
+        assert isinstance(chan, SessionChannel)
+        self._chan = chan
+        self._link.runs.add(self)
+
+    @guarded(False)
+    def pty_requested(self, term_type: str, term_size: tuple[int, int, int, int], term_modes: object) -> bool:
+        modes = dict(term_modes) if isinstance(term_modes, dict) else {}
+        self._terminal = Terminal(term_type, term_size, modes)
+        return True
+
+    @guarded(False)
+    def exec_requested(self, command: str) -> bool:
+        return self._wants(Start("exec", command.encode("utf-8", "surrogateescape")))
+
+    @guarded(False)
+    def shell_requested(self) -> bool:
+        return self._wants(Start("shell"))
+
+    @guarded(False)
+    def subsystem_requested(self, subsystem: str) -> bool:
+        return self._wants(Start("subsystem", subsystem.encode()))
+
+    @guarded(None)
+    def session_started(self) -> None:
+        self._task = self._link.spawn(self._run())
+
+    @guarded(None)
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        if self._frozen:
+            return
+        self._link.session.counters.bytes_in += len(data)
+        if self._target is not None:
+            self._target.write(data)
+            return
+        if self._terminal is not None and INTERRUPT in data:
+            self._withdraw()
+            return
+        self._early.append(data)
+        self._early_size += len(data)
+        if self._early_size > self._link.limits.ahead and self._chan is not None:
+            self._chan.pause_reading()
+
+    @guarded(True)
+    def eof_received(self) -> bool:
+        self._eof = True
+        if self._target is not None:
+            self._target.write_eof()
+        # True keeps our own direction open: the answer comes after the client's last byte.
+        return True
+
+    @guarded(None)
+    def signal_received(self, signal: str) -> None:
+        if self._target is not None:
+            self._target.send_signal(signal)
+        elif signal in ("INT", "TERM", "HUP", "KILL", "QUIT"):
+            self._withdraw()
+
+    @guarded(False)
+    def break_received(self, msec: int) -> bool:
+        return self._target is not None and self._target.send_break(msec)
+
+    @guarded(None)
+    def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
+        if self._target is not None:
+            self._target.resize(width, height, pixwidth, pixheight)
+
+    @guarded(None)
+    def pause_writing(self) -> None:
+        self._choked = True
+        if self._target is not None and not self._frozen:
+            self._target.pause()
+
+    @guarded(None)
+    def resume_writing(self) -> None:
+        self._choked = False
+        if self._target is not None:
+            self._target.resume()
+
+    @guarded(None)
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._gone = True
+        self._parted.set()
+        if self._task is not None and self._target is None:
+            self._task.cancel()
+        if self._target is not None and not self._target.over:
+            self._target.close()
+        else:
+            self._link.runs.discard(self)
+
+    def failed(self, fault: Exception) -> None:
+        """See `guarded`."""
+        self._link.trouble("fault", f"a channel ended by a fault of the gateway: {type(fault).__name__}")
+        self._end(("the gateway failed; its operator has been told",), replies.FAILED)
+        if self._target is not None:
+            self._target.close()
+
+    # --- what the other end calls
+
+    def out(self, data: bytes, datatype: int | None) -> None:
+        """What the target said, for the client."""
+        chan = self._chan
+        if self._frozen or chan is None or chan.is_closing():
+            return
+        self._link.session.counters.bytes_out += len(data)
+        chan.write(data, datatype)
+
+    def hold_input(self, on: bool) -> None:
+        """The target takes no more input for now, or again."""
+        if self._chan is None:
+            return
+        if on and not self._frozen:
+            self._chan.pause_reading()
+        elif not on:
+            self._chan.resume_reading()
+
+    def xon_xoff(self, client_can_do: bool) -> None:
+        if self._chan is not None and not self._chan.is_closing():
+            self._chan.set_xon_xoff(client_can_do)
+
+    def done(self, status: int | None, signal: tuple[str, bool, str, str] | None) -> None:
+        """The target has closed its channel."""
+        chan = self._chan
+        if self._gone:
+            self._link.runs.discard(self)
+        if self._frozen or chan is None or chan.is_closing():
+            return
+        if status is not None:
+            chan.exit(status)
+        elif signal is not None:
+            chan.exit_with_signal(*signal)
+        elif self._link.dialled is None:
+            self._end(("the target's side closed the connection",), replies.FAILED)
+        else:
+            # As sshd does when what it ran has no status: it closes and leaves the client to its own words.
+            chan.close()
+
+    # --- inside
+
+    def _wants(self, start: Start) -> bool:
+        self._start = start
+        return True
+
+    async def _run(self) -> None:
+        assert self._chan is not None and self._start is not None
+        chan, link = self._chan, self._link
+        environment = chan.environment()
+        start = Start(self._start.kind, self._start.text, self._terminal, environment)
+        session = link.session
+        waits = session.access is not None
+        if waits:
+            session.purpose = session.purpose or chan.said(REASON)
+            session.emergency = session.emergency or chan.said(EMERGENCY)
+        try:
+            operation = operations.start(start, link.read, longest=link.limits.command, unmasked=self._unmasked())
+            number, connection = await link.permit(operation, self._held, self._waiting)
+            if waits:
+                self._let_in()
+            await self._open(start, number, connection)
+        except Refused as refused:
+            self._end(replies.refused(refused), replies.NOT_ALLOWED)
+            if session.access is not None:
+                link.connection.disconnect(asyncssh.DISC_BY_APPLICATION, refused.message)
+        except UpstreamFailed as failed:
+            name = link.target.target.name
+            self._end(
+                (f'cannot open target "{name}": {failed.public}', "hooptui is up; its operator has been told"),
+                replies.FAILED,
+            )
+        except asyncssh.ChannelOpenError as no:
+            self._end((f"the target refuses: {no.reason}",), replies.FAILED)
+        except asyncssh.Error as lost:
+            link.trouble("upstream-lost", f"the connection broke while a channel was opened: {type(lost).__name__}")
+            self._end(("the target's side closed the connection",), replies.FAILED)
+        except Exception as fault:  # noqa: BLE001 - whatever it was, it is this channel's end and the operator's to know
+            self.failed(fault)
+
+    async def _open(self, start: Start, number: int, connection: asyncssh.SSHClientConnection) -> None:
+        """Start it on the target.
+
+        Raises:
+            asyncssh.ChannelOpenError: the target does not.
+        """
+        target = TargetEnd(self, self._link, number)
+        terminal = start.terminal
+        size = self._chan.get_terminal_size() if self._chan is not None and terminal is not None else (0, 0, 0, 0)
+        try:
+            await connection.create_session(
+                lambda: target,
+                start.text if start.kind == "exec" else None,  # type: ignore[arg-type]  # bytes go out as they are, text would have to be UTF-8
+                subsystem=start.text.decode("ascii") if start.kind == "subsystem" else None,
+                env=[*(start.environment or {}).items()],
+                send_env=None,
+                request_pty="force" if terminal is not None else False,
+                term_type=terminal.name if terminal is not None else None,
+                term_size=size,
+                term_modes=dict(terminal.modes) if terminal is not None else {},
+                x11_forwarding=False,
+                encoding=None,
+                window=self._link.limits.window,
+                max_pktsize=PACKET,
+            )
+        except BaseException:
+            target.never()
+            raise
+        # Nothing of the target's answer has been delivered yet: asyncssh does that in a task of its own.
+        self._target = target
+        if self._gone or self._frozen:
+            target.close()
+            return
+        if self._choked:
+            target.pause()
+        for data in self._early:
+            target.write(data)
+        self._early.clear()
+        if self._eof:
+            target.write_eof()
+        if not target.jammed:
+            self.hold_input(False)
+
+    def _unmasked(self) -> str:
+        if any(rule.detect for rule in self._link.session.masker.masks.rules):
+            return "its output would have to be masked, which this gateway cannot do for SSH"
+        return ""
+
+    def _held(self, approval: Approval, remaining: float) -> None:
+        self._say(replies.held(approval, remaining))
+
+    def _waiting(self, approval: Approval, remaining: float) -> None:
+        self._say(replies.waiting(approval, remaining))
+
+    def _let_in(self) -> None:
+        session = self._link.session
+        grant = session.grant
+        left = grant.until - session.house.clock.now() if grant is not None else None
+        self._say(replies.let_in(left, grant.approval if grant is not None else 0))
+
+    def _say(self, lines: tuple[str, ...]) -> None:
+        chan = self._chan
+        if chan is None or chan.is_closing():
+            # It may have closed with input still unread, of which asyncssh says nothing before that is read.
+            raise Refused(Why.WITHDRAWN, "withdrawn by the client before a verdict")
+        if chan.get_write_buffer_size() <= UNREAD:
+            chan.write_stderr(replies.shown(lines, terminal=self._terminal is not None))
+
+    def _withdraw(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        self._end(("withdrawn",), INTERRUPTED)
+
+    def _end(self, lines: tuple[str, ...], status: int) -> None:
+        chan = self._chan
+        if chan is not None and not chan.is_closing():
+            chan.write_stderr(replies.shown(lines, terminal=self._terminal is not None))
+            chan.exit(status)

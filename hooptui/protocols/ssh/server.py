@@ -1,0 +1,181 @@
+"""The gate's side of one SSH connection: who the client is, and what each of its requests is handed to.
+
+A certificate of our own authority that names a live lease, or a lease or token as password. Every refusal is told in the
+banner, which stock clients print. Knows no target's connection.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import asyncssh
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import SSHCertificate, load_ssh_public_identity
+
+from hooptui.core.gate import LoginRefused
+from hooptui.core.secret import Secret
+from hooptui.core.session import Session
+from hooptui.core.visible import visible
+from hooptui.credentials.ssh_certificates import PRINCIPAL
+from hooptui.protocols.base import Bearer, Credential, Doorman, ProvedLease
+from hooptui.protocols.ssh import names, replies
+from hooptui.protocols.ssh.limits import Limits
+from hooptui.protocols.ssh.link import Link, SshTarget
+from hooptui.protocols.ssh.operations import PROTOCOL
+from hooptui.protocols.ssh.relay import ClientEnd
+from hooptui.protocols.ssh.sessions import SessionChannel
+
+Validate: TypeAlias = Callable[[str, bytes, bytes, bytes], Awaitable[bool]]
+
+LEASE: Final = "hl_"
+"""How the identifier of a lease begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a certificate of our authority says."""
+
+    identity: str
+    lease: str
+
+
+def named(key_data: bytes) -> Named | None:
+    """Identity and lease of a certificate as `SshCa` makes it; None for anything else. Whether it is good was seen before."""
+    length = int.from_bytes(key_data[:4], "big")
+    kind = key_data[4 : 4 + length]
+    try:
+        found = load_ssh_public_identity(kind + b" " + base64.b64encode(key_data))
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    if not isinstance(found, SSHCertificate) or len(found.valid_principals) != 1:
+        return None
+    try:
+        key_id, principal = found.key_id.decode(), found.valid_principals[0].decode()
+    except UnicodeDecodeError:
+        return None
+    identity, space, lease = key_id.rpartition(" ")
+    if not space or not lease.startswith(LEASE):
+        identity, lease = key_id, ""
+    return Named(identity, lease) if principal == PRINCIPAL + identity else None
+
+
+class Reception(asyncssh.SSHServer):
+    """See the module. One for each connection."""
+
+    def __init__(
+        self,
+        doorman: Doorman,
+        find: Callable[[str], SshTarget | None],
+        link: Callable[[asyncssh.SSHServerConnection, Session, SshTarget], Link],
+        limits: Limits,
+        peer: str,
+    ) -> None:
+        """`find` gives a target by its name, `link` makes what a session goes on over."""
+        self.link: Link | None = None
+        """Set once the client is in."""
+        self.wrong = 0
+        """Passwords that were refused."""
+        self._doorman = doorman
+        self._find = find
+        self._make = link
+        self._limits = limits
+        self._peer = peer
+        self._connection: asyncssh.SSHServerConnection | None = None
+        self._validate: Validate | None = None
+
+    # --- who it is
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+        self._validate = conn.validate_public_key
+        # asyncssh tells a server which authority signed, not whom; so the answer is taken on its way.
+        conn.validate_public_key = self._public_key  # type: ignore[method-assign, assignment]  # there is no hook that sees the certificate
+
+    def begin_auth(self, username: str) -> bool:
+        return True
+
+    def password_auth_supported(self) -> bool:
+        return True
+
+    async def validate_password(self, username: str, password: str) -> bool:
+        if await self._admit(username, Bearer(Secret(password)), cut=len(password.encode()) == replies.CUT):
+            return True
+        self.wrong += 1
+        if self.wrong >= self._limits.attempts and self._connection is not None:
+            self._connection.disconnect(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many wrong passwords")
+        return False
+
+    async def _public_key(self, username: str, key_data: bytes, message: bytes, signature: bytes) -> bool:
+        """Whether a certificate is good; with its signature, whether it lets somebody in."""
+        # Our authority, its signature, its kind, the times, the source address, and the client's own signature: by asyncssh.
+        assert self._validate is not None
+        if not await self._validate(username, key_data, message, signature):
+            return False
+        found = named(key_data)
+        if found is None:
+            self._refused("certificate-foreign", "the certificate is not one that this gateway gives to people")
+            return False
+        if not message:
+            return True
+        if not found.lease:
+            said = "this certificate was given for a token, which says nothing of your groups: get one with a lease, by hooptui login"
+            self._refused("certificate-no-lease", said)
+            return False
+        return await self._admit(username, ProvedLease(found.lease), identity=found.identity)
+
+    async def _admit(self, username: str, credential: Credential, *, identity: str = "", cut: bool = False) -> bool:
+        asked = names.read(username)
+        connection = self._connection
+        assert connection is not None
+        target = self._find(asked.target)
+        name = asked.target
+        if target is not None and asked.login not in ("", target.upstream.user):
+            # The same words as for a target that there is not: which accounts a host has is nobody's business.
+            target, name = None, username
+        application = visible(str(connection.get_extra_info("client_version", "")))[:128]
+        try:
+            session = await self._doorman.admit(
+                credential,
+                name if target is None else target.target.name,
+                protocol=PROTOCOL,
+                peer=self._peer,
+                application=application,
+            )
+        except LoginRefused as no:
+            self._say(replies.CUT_WORDS if cut else no.message, "" if cut else no.hint)
+            return False
+        if target is None or (identity and session.identity.key != identity):
+            # The doorman admits to known targets only, and leases keep their identities: whichever is wrong, nobody gets in.
+            self._doorman.left(session, "the gateway does not agree with itself about who this is, or where to")
+            return False
+        self.link = self._make(connection, session, target)
+        return True
+
+    def _refused(self, code: str, message: str) -> None:
+        self._doorman.refused(code, message, protocol=PROTOCOL, target="", peer=self._peer)
+        self._say(message, "")
+
+    def _say(self, message: str, hint: str) -> None:
+        if self._connection is not None:
+            lines = tuple(line for line in (message, hint) if line)
+            self._connection.send_auth_banner(replies.shown(lines, terminal=True).decode())
+
+    # --- what it wants
+
+    def session_requested(self) -> tuple[asyncssh.SSHServerChannel[bytes], asyncssh.SSHServerSession[bytes]]:
+        link = self._open()
+        return SessionChannel(link.connection, self._limits), ClientEnd(link)
+
+    def _open(self) -> Link:
+        """Raises:
+        asyncssh.ChannelOpenError: it may open no channel now.
+        """
+        if self.link is None or self.link.closing:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "the session is over")
+        if len(self.link.runs) >= self._limits.channels:
+            said = f"more than {self._limits.channels} channels at a time"
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, said)
+        return self.link
