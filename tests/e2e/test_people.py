@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -132,6 +134,12 @@ def test_a_vote_over_the_socket_is_by_whoever_proved_who_they_are(world: Bed) ->
     world.finish(psql, timeout=20)
     [voted] = world.until(lambda: votes(world, held.number))
     assert (voted.by, voted.groups) == (f"{world.issuer.url}#ops-2", ("dba",))
+    told = subprocess.run(
+        [sys.executable, "-m", "hooptui.cli", "prove", held.session, "--state-dir", str(world.state)],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "ops-2" in told.stdout and "deny" in told.stdout and "clumsy" in told.stdout
     with pytest.raises(DeskClosed, match="not a signed token"):
         remote(world, command, "nonsense")
 
