@@ -74,7 +74,7 @@ def test_a_lease_is_a_password_until_it_is_taken_back(world: Bed) -> None:
     made, secret = lease(world, bot(world))
     assert world.psql("SELECT 1", token=secret.reveal()).stdout == "1\n"
     psql = world.start_psql("-c", "SELECT pg_sleep(60)", token=secret.reveal())
-    world.until(lambda: [one for one in world.snapshot().sessions if one.lease == made.id and one.state == "running"])
+    world.until(lambda: [one.state for one in world.snapshot().sessions if one.lease == made.id] == ["running"])
     [view] = [one for one in world.snapshot().leases if one.id == made.id]
     assert view.sessions == 1
     outcome = world.do("revoke", what=made.id, reason="laptop lost")
@@ -116,6 +116,7 @@ def test_access_is_asked_for_given_and_taken_back(world: Bed) -> None:
     assert world.psql("SELECT 2", token=token).stdout == "2\n", "the grant opens further connections without asking"
     denied = world.psql("DELETE FROM orders WHERE id = 1", token=token)
     assert "no rule lets you delete" in denied.stderr
+    world.until(lambda: [one.id for one in world.snapshot().sessions] == [session.id])
     outcome = world.do("revoke", what=str(held.number), reason="over")
     assert outcome.ok and outcome.data["sessions"] == 1
     _, err = world.finish(psql, timeout=20)
