@@ -103,6 +103,14 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument("--json", action="store_true")
     verify.set_defaults(run=_verify)
 
+    prove = verbs.add_parser(
+        "prove", help="who let an operation through, from the journal alone: 0 proved, 1 with a gap"
+    )
+    prove.add_argument("session", help="its whole name")
+    prove.add_argument("operation", type=int, nargs="?", default=1, help="its number in the session (default 1)")
+    _state(prove)
+    prove.set_defaults(run=_prove)
+
     replay = verbs.add_parser("replay", help="watch a recorded session again")
     replay.add_argument("session", nargs="?", help="its name, or the beginning of it; without one: the list")
     _state(replay)
@@ -312,6 +320,20 @@ def _verify(args: argparse.Namespace) -> int:
     if report.head:
         print(f"to note elsewhere: --anchor {report.head} --fingerprint {report.fingerprint}")
     return report.status
+
+
+def _prove(args: argparse.Namespace) -> int:
+    from hooptui.audit.codec import Unreadable
+    from hooptui.audit.proof import NoVerdict, who_let
+    from hooptui.errors import UserError
+
+    try:
+        proof = who_let(_state_dir(args), args.session, args.operation)
+    except (NoVerdict, Unreadable, OSError) as wrong:
+        raise UserError(str(wrong)) from None
+    for line in proof.lines:
+        print(line)
+    return 1 if proof.problems else 0
 
 
 def _replay(args: argparse.Namespace) -> int:

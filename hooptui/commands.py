@@ -104,8 +104,10 @@ async def claim(call: Call) -> Outcome:
     session = gateway.sessions.get(approval.session) if approval else None
     if approval is None or session is None:
         raise VoteRefused(f"#{number} is not waiting: it was settled or never existed")
-    gateway.approvals.claim(number, who, gateway.clock.now())
+    now = gateway.clock.now()
+    approval.claimed(who, now)  # raises when they may not
     session.record(Claimed(number, approval.operation, who.key, session.masker.text(who.name)))
+    gateway.approvals.claim(number, who, now)
     return Outcome(True, f"#{number} is yours to look into")
 
 

@@ -314,12 +314,27 @@ def _way(given: WayYaml, issuers: Mapping[str, Issuer]) -> OidcWay:
         raise Wrong(f"{where}: {wrong}") from None
 
 
+def _idp(given: SamlYaml, base: Path) -> SamlIdp:
+    """Raises:
+    ValueError: what was found and what is expected.
+    """
+    if given.metadata is None:
+        return SamlIdp.pinned(given.entity_id, given.sso_url, [base / file for file in given.certificates])
+    if given.sso_url or given.certificates:
+        raise ValueError("metadata: found sso_url or certificates beside it, expected one or the other")
+    try:
+        from hooptui.auth.saml.metadata import idp_from_file
+    except ImportError:
+        raise ValueError("metadata: needs the extra hooptui[saml], which is not installed") from None
+    return idp_from_file(base / given.metadata, given.entity_id)
+
+
 def _saml(given: SamlYaml, url: str, base: Path) -> SamlWay:
     try:
         return SamlWay(
             id=given.id,
             title=given.title,
-            idp=SamlIdp.pinned(given.entity_id, given.sso_url, [base / file for file in given.certificates]),
+            idp=_idp(given, base),
             sp_entity_id=given.sp_entity_id
             or (f"{url}/saml/{given.id}/metadata" if url else f"urn:hooptui:{given.id}"),
             subject=given.subject,

@@ -154,9 +154,11 @@ class SamlYaml:
     where: Where
     id: Name
     title: str
-    entity_id: str
-    sso_url: str
-    certificates: Annotated[tuple[Path, ...], OneOrMany(), NotEmpty("the identity provider's signing certificate")]
+    metadata: Path | None = None
+    """The provider's metadata in a file; instead of the next three."""
+    entity_id: str = ""
+    sso_url: str = ""
+    certificates: Annotated[tuple[Path, ...], OneOrMany()] = ()
     sp_entity_id: str = ""
     """Our own name towards the provider; the URL of our metadata when empty."""
     subject: str = ""

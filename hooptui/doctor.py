@@ -6,25 +6,31 @@ Changes nothing that a start would not change: it makes no key and writes no rec
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
+import secrets
 import shutil
 import socket
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hooptui import form
 from hooptui.auth.oidc import Verifier
 from hooptui.config import Config, TargetConfig, is_loopback, load
+from hooptui.config_build import notify
 from hooptui.control.client import RemoteDesk
 from hooptui.core.clock import SystemClock
 from hooptui.core.desk import DeskClosed
 from hooptui.core.visible import visible
 from hooptui.credentials.certificates import CertificateTrouble, server_context
+from hooptui.credentials.mint import MintTrouble
 from hooptui.credentials.static import CredentialTrouble, resolve
 from hooptui.errors import UserError
+from hooptui.notify.notifier import channels_of
 from hooptui.policy.loader import PolicyError
 from hooptui.policy.loader import load as load_policy
 from hooptui.policy.rules import Policy, RuleEffect
@@ -33,6 +39,10 @@ from hooptui.protocols.postgres.dial import SslMode, UpstreamFailed
 from hooptui.protocols.postgres.facts import read_sql
 from hooptui.protocols.postgres.upstream import connect
 from hooptui.protocols.ssh.commands import read_command
+from hooptui.targets import served
+
+SOON = timedelta(days=30)
+"""A pinned certificate that ends sooner is worth a word."""
 
 LITTLE_ROOM = 1024**3
 """Bytes of free disk below which doctor warns: journals and recordings live there."""
@@ -65,7 +75,9 @@ async def examine(path: Path) -> tuple[Finding, ...]:
     found.append(_disk(config))
     found.extend(_policy(config))
     found.append(_tls(config))
-    found.append(_listen(config, running))
+    found.append(_listen("listen", config.listen.postgres, running))
+    found.extend(_portal(config, running))
+    found.extend(_notify(config))
     found.extend([finding async for finding in _issuers(config)])
     found.extend(await asyncio.gather(*(_target(target) for target in config.targets)))
     return tuple(found)
@@ -135,7 +147,9 @@ def _policy(config: Config) -> list[Finding]:
 
 
 def _nobody(config: Config, policy: Policy) -> list[Finding]:
-    """Rules that hold for groups of which nobody at this gateway is a member."""
+    """Rules that hold for groups of which nobody at this gateway is a member; whose members log in, nobody can say."""
+    if config.portal is not None:
+        return []
     mine = config.operator.groups if config.operator else frozenset()
     found = []
     for rule in policy.rules:
@@ -165,10 +179,10 @@ def _tls(config: Config) -> Finding:
     return Finding(True, "tls", f"certificate {tls.cert}")
 
 
-def _listen(config: Config, running: bool) -> Finding:
-    host, port = config.listen.postgres
+def _listen(name: str, address: tuple[str, int], running: bool) -> Finding:
+    host, port = address
     if running:
-        return Finding(True, "listen", f"the running gateway has {host}:{port}")
+        return Finding(True, name, f"the running gateway has {host}:{port}")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with closing(socket.socket(family)) as probe:
@@ -177,12 +191,47 @@ def _listen(config: Config, running: bool) -> Finding:
     except OSError as fault:
         return Finding(
             False,
-            "listen",
+            name,
             f"{host}:{port}: {fault.strerror or fault}",
             "choose another port, or stop what listens there",
         )
     reach = "only this machine can connect" if is_loopback(host) else "other machines can connect"
-    return Finding(True, "listen", f"{host}:{port} is free; {reach}")
+    return Finding(True, name, f"{host}:{port} is free; {reach}")
+
+
+def _portal(config: Config, running: bool) -> Iterator[Finding]:
+    if config.portal is None:
+        yield Finding(True, "portal", "there is none: clients bring their own tokens, and nobody logs in at the screen")
+        return
+    settings = config.portal.settings
+    yield _listen("portal", (settings.host, settings.port), running)
+    try:
+        config.portal.with_secrets()
+    except (CredentialTrouble, ValueError) as wrong:
+        yield Finding(False, "portal", str(wrong), "the secret's place must exist and be readable by this user only")
+    if settings.saml and importlib.util.find_spec("signxml") is None:
+        yield Finding(
+            False, "saml", "a SAML way is configured and signxml is not installed", "pip install 'hooptui[saml]'"
+        )
+    now = datetime.now(UTC)
+    for way in settings.saml:
+        last = max(one.not_valid_after_utc for one in way.idp.certificates)
+        if last - now < SOON:
+            words = f"{way.id}: the last pinned certificate ends on {last:%Y-%m-%d}"
+            yield Finding(
+                False, "saml", words, "pin the provider's next certificate beside it, before its logins are refused"
+            )
+
+
+def _notify(config: Config) -> Iterator[Finding]:
+    try:
+        settings = notify(config.notify)
+        channels = channels_of(settings, SystemClock().now) if settings else ()
+    except (CredentialTrouble, ValueError, OSError) as wrong:
+        yield Finding(False, "notify", str(wrong), "see notify in the configuration")
+    else:
+        if channels:
+            yield Finding(True, "notify", f"{len(channels)} channels: {', '.join(one.name for one in config.notify)}")
 
 
 async def _issuers(config: Config) -> AsyncIterator[Finding]:
@@ -222,7 +271,28 @@ async def _target(target: TargetConfig) -> Finding:
     ):
         mend = "sslmode: verify-full with ca_file"
         return Finding(False, name, f"{where}: PostgreSQL {version}, but the server's identity is not checked", mend)
+    if target.mint is not None:
+        return await _mint(name, target, f"{where}: PostgreSQL {version}")
     return Finding(True, name, f"{where}: PostgreSQL {version}")
+
+
+async def _mint(name: str, target: TargetConfig, words: str) -> Finding:
+    """Whether the mint works: it makes one credential and takes it back."""
+    clock = SystemClock()
+    try:
+        mint = served([target], "doctor00", clock)[target.target.name].mint
+        if mint is None:
+            return Finding(True, name, words)
+        minted = await mint.issue(secrets.token_hex(5), "doctor", clock.now() + 60.0)
+        removed = await mint.retire(minted.name)
+    except (CredentialTrouble, ValueError) as wrong:
+        return Finding(False, name, f"{words}; mint: {wrong}", "see mint in the configuration")
+    except MintTrouble as trouble:
+        mend = "the mint's login needs CREATEROLE, and the configured role WITH ADMIN OPTION"
+        return Finding(False, name, f"{words}; mint: {trouble.code}: {trouble.message}", mend)
+    if not removed.confirmed:
+        return Finding(False, name, f"{words}; mint: {removed.how}", f"look for the role {minted.name} and drop it")
+    return Finding(True, name, f"{words}; made {minted.kind} {minted.name} and took it back")
 
 
 _MEND = {

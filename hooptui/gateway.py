@@ -60,6 +60,7 @@ from hooptui.protocols.ssh.commands import read_command
 from hooptui.seats import Seats
 from hooptui.statedir import prepare
 from hooptui.store.sqlite import Store
+from hooptui.store.trouble import StoreTrouble
 from hooptui.targets import served, store_tag
 
 VIA = {"postgres": "pg", "ssh": "ssh", "kubernetes": "k8s"}
@@ -67,6 +68,10 @@ VIA = {"postgres": "pg", "ssh": "ssh", "kubernetes": "k8s"}
 
 TICK = 0.25
 """Seconds between two looks at the loop's delay, the policy's files and the journal."""
+
+
+PURGE = 3600.0
+"""Seconds between two times that the store forgets what is over."""
 
 
 class Gateway:
@@ -90,6 +95,7 @@ class Gateway:
         self.store: Store | None = None
         self.portal: Portal | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._purged = 0.0
 
     # --- life
 
@@ -202,7 +208,7 @@ class Gateway:
             StoreTrouble, OSError: the store or a key cannot be used.
         """
         config, state = self.config, self.config.state_dir
-        self.approvals = KeptApprovals(self._voted, store.grants, self.clock.now())
+        self.approvals = KeptApprovals(self._voted, store.grants, self.clock.now(), self._store_trouble)
         self.house = House(
             self.policy,
             self.log,
@@ -215,7 +221,7 @@ class Gateway:
         )
         self.mask = self.house.make_masker(STRANGERS).text
         self.keeper = Keeper(
-            Leases(store.leases, self.clock, store.key, config.leases, trouble=self._lease_trouble),
+            Leases(store.leases, self.clock, store.key, config.leases, trouble=self._store_trouble),
             store.blocks,
             self.approvals,
             self.clock,
@@ -244,6 +250,10 @@ class Gateway:
             *(session.end(Why.DEADLINE, f"the gateway stops: {reason}") for session in tuple(self.sessions.values())),
             return_exceptions=True,
         )
+        if self.postgres is not None:
+            await self.postgres.close()
+        # What was minted is taken back, and on record as such, before the last word.
+        await self.custody.close()
         # The journal's own failure is on the screen already, and must not stop the stop.
         with contextlib.suppress(CannotRecord):
             self.emit(GatewayStopped(reason))
@@ -354,7 +364,7 @@ class Gateway:
         issuer = ways[0].issuer if ways else self.config.issuers[0]
         return sasl.OAuth(issuer.url, " ".join(ways[0].scopes) if ways else "openid")
 
-    def _lease_trouble(self, words: str) -> None:
+    def _store_trouble(self, words: str) -> None:
         with contextlib.suppress(CannotRecord):  # the journal has its own banner
             self.emit(Alert("store", self.mask(words)))
 
@@ -383,6 +393,17 @@ class Gateway:
                 self.door.look_at_the_clock()
             if self.policy.changed():
                 self.reload("file change")
+            if before - self._purged >= PURGE:
+                self._purged = before
+                self._purge()
+
+    def _purge(self) -> None:
+        """Let the store forget what is over."""
+        if self.store is not None:
+            try:
+                self.store.purge(self.clock.now())
+            except StoreTrouble as fault:
+                self._store_trouble(str(fault))
 
 
 def _failing(policy: Policy) -> list[str]:

@@ -19,6 +19,7 @@ from hooptui.grants import KeptApprovals
 from hooptui.keeper import Keeper
 from hooptui.seat import Seat
 from hooptui.store.sqlite import Store
+from hooptui.store.trouble import StoreTrouble
 from tests.core.world import DBA, ORDERS, Book, Clear, Line, Says, allow, house
 
 ADA = Identity("https://idp", "ada", "ada", frozenset({"agents"}))
@@ -34,6 +35,7 @@ class World:
         self.book = Book()
         self.events: list[Body] = []
         self.deaf = False
+        self.troubles: list[str] = []
         self.house: House = replace(house(Says(lambda operation: allow()), self.book, self.clock))
         self.sessions: dict[str, Session] = {}
         self.path = path
@@ -41,7 +43,9 @@ class World:
 
     def open(self) -> None:
         self.store = Store(self.path)
-        self.approvals = KeptApprovals(lambda approval, vote: None, self.store.grants, self.clock.now())
+        self.approvals = KeptApprovals(
+            lambda approval, vote: None, self.store.grants, self.clock.now(), self.troubles.append
+        )
         self.leases = Leases(self.store.leases, self.clock, self.store.key, LeaseSettings())
         self.keeper = Keeper(
             self.leases, self.store.blocks, self.approvals, self.clock,
@@ -185,6 +189,24 @@ async def test_taking_back_a_grant_ends_what_is_in_by_it(world: World) -> None:
     assert world.approvals.access(ADA, ORDERS, frozenset({"jit"}), world.clock.now()) is None
     assert GrantEnded(7, ADA.key, ORDERS.name, DBA.key, Masked("done")) in world.events
     assert await world.keeper.revoke_grant(7, DBA, "") is None
+
+
+async def test_access_that_the_store_does_not_keep_is_not_given(world: World) -> None:
+    world.store.close()
+    with pytest.raises(CannotRecord, match="does not keep the grant"):
+        world.access(ADA, 7)
+    assert world.approvals.grants(world.clock.now()) == ()
+
+
+async def test_a_block_kills_even_when_the_store_forgets_nothing(world: World) -> None:
+    hers = world.session("a1", ADA)
+    world.access(ADA, 7)
+    world.store.close()
+    with pytest.raises(StoreTrouble):
+        await world.keeper.block(ADA.key, DBA, "")
+    assert line(hers).killed and world.keeper.locked_out(ADA)
+    assert world.approvals.grants(world.clock.now()) == ()
+    assert any("#7 is over, but would be good again" in words for words in world.troubles)
 
 
 async def test_access_outlives_a_restart_with_the_same_end_and_its_number(world: World) -> None:

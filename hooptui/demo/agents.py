@@ -50,6 +50,12 @@ class Script:
     program: Program
     steps: tuple[Step, ...]
     rest: float = 5.0
+    target: str = ""
+    """The target it asks for; the demo's main one when empty."""
+    late: float = 0.0
+    """Seconds before it connects for the first time, at the pace of the interactive demo."""
+    purpose: str = ""
+    """Why it wants access, in its own words; people see it when they have to let it in."""
 
 
 RUNAWAY = "SELECT count(*) FROM orders a, orders b, orders c WHERE a.total + b.total + c.total < 0"
@@ -94,7 +100,21 @@ BOT = Script(
     ),
     rest=10.0,
 )
-SCRIPTS = (ETL, REPORT, BOT)
+VENDOR = Script(
+    "vendor-9",
+    "psql",
+    (
+        Step("SELECT session_user, current_user", 1.0),
+        Step("SELECT id, name, email, city FROM customers ORDER BY id DESC LIMIT 5", 2.0),
+        Step("DELETE FROM customers", 2.0),
+    ),
+    rest=60.0,
+    late=12.0,
+    target="support-db",
+    purpose="INC-812: a customer cannot log in",
+)
+"""Has no standing access: it waits until somebody lets it in, and then works under a role of its own."""
+SCRIPTS = (ETL, REPORT, BOT, VENDOR)
 
 
 class Received:
@@ -161,10 +181,12 @@ class Agent:
             command = [sys.executable, "-P", client.__file__]
         environment = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(gate.home), "LC_ALL": "C.UTF-8", "PGHOST": "localhost",
-            "PGPORT": str(gate.port), "PGDATABASE": gate.target, "PGUSER": self._script.name, "PGPASSWORD": token.reveal(),
+            "PGPORT": str(gate.port), "PGDATABASE": self._script.target or gate.target, "PGUSER": self._script.name, "PGPASSWORD": token.reveal(),
             "PGSSLMODE": "verify-full", "PGSSLROOTCERT": str(gate.ca_file), "PGAPPNAME": f"{self._script.name} {self._script.program}",
             "PGCLIENTENCODING": "UTF8", "PYTHONIOENCODING": "utf-8:backslashreplace",
         }  # fmt: skip
+        if self._script.purpose:
+            environment["PGOPTIONS"] = f"-c hooptui.reason='{self._script.purpose}'"
         self._process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.PIPE,
@@ -244,6 +266,7 @@ async def work(script: Script, gate: Gate, received: Received, *, hurry: float =
         UserError: the issuer gives no token.
         OSError: the program cannot be started.
     """
+    await asyncio.sleep(script.late / hurry)
     while True:
         answered = 0
         async with Agent(script, gate, received) as agent:

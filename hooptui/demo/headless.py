@@ -8,12 +8,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hooptui.core.desk import Command, Desk, HeldView, JournalLine, SessionView
-from hooptui.core.events import Asked, Decided, Finished, Held, KillDone, SessionOpened
+from hooptui.core.events import (
+    Asked,
+    CredentialMinted,
+    CredentialRemoved,
+    Decided,
+    Finished,
+    GrantGiven,
+    Held,
+    KillDone,
+    SessionOpened,
+)
 from hooptui.core.gate import Why
-from hooptui.demo.agents import BOT, DROP, ETL, EVERYTHING, REPORT, RUNAWAY, Script, Step
+from hooptui.demo.agents import BOT, DROP, ETL, EVERYTHING, REPORT, RUNAWAY, VENDOR, Script, Step
 from hooptui.demo.canaries import Canary, Leak, search
 
 HURRY = 4.0
@@ -32,23 +42,25 @@ SCRIPTS: tuple[Script, ...] = (
     Script(
         BOT.name, BOT.program, (BOT.steps[0], Step(DROP, 1.0), *(Step(text, 1.0) for text in EVERYTHING)), rest=_ONCE
     ),
+    replace(VENDOR, rest=_ONCE),
 )
 
 
 @dataclass(slots=True)
 class Operator:
-    """Approves the first hold, denies the next, kills the first runaway; then it only looks on."""
+    """Approves the first hold, denies the next, kills the first runaway, lets in who asks for access; then it only looks on."""
 
     desk: Desk
     approved: int | None = None
     denied: int | None = None
     killed: str | None = None
+    let_in: int | None = None
     troubles: list[str] = field(default_factory=list)
     """What the gateway said when a command failed."""
 
     @property
     def done(self) -> bool:
-        return None not in (self.approved, self.denied, self.killed)
+        return None not in (self.approved, self.denied, self.killed, self.let_in)
 
     async def work(self, seconds: float) -> None:
         """At least `seconds`, and at most GRACE more when something has not happened yet."""
@@ -73,10 +85,14 @@ class Operator:
         return True
 
     async def _judge(self, held: HeldView) -> None:
-        if held.number in (self.approved, self.denied):
+        if held.number in (self.approved, self.denied, self.let_in):
             return
         number = str(held.number)
-        if self.approved is None:
+        if held.access:
+            reason = "the case is known"
+            if await self._run(Command("approve", {"number": number, "reason": reason, "lasts": "5m"})):
+                self.let_in = held.number
+        elif self.approved is None:
             command = Command("approve", {"number": number, "reason": "agreed in the change window", "scope": "once"})
             if await self._run(command):
                 self.approved = held.number
@@ -136,6 +152,9 @@ def count(lines: Iterable[JournalLine]) -> dict[str, int]:
             "denied_by_operator",
             "denied_by_policy",
             "killed",
+            "let_in",
+            "roles_made",
+            "roles_gone",
         ),
         0,
     )
@@ -157,6 +176,12 @@ def count(lines: Iterable[JournalLine]) -> dict[str, int]:
                 tally["denied_by_policy"] += 1
             case KillDone(confirmed=True):
                 tally["killed"] += 1
+            case GrantGiven(scope="access"):
+                tally["let_in"] += 1
+            case CredentialMinted():
+                tally["roles_made"] += 1
+            case CredentialRemoved(confirmed=True):
+                tally["roles_gone"] += 1
             case _:
                 pass
     return tally

@@ -33,8 +33,17 @@ ROLE = "shop"
 """Owns the database; the gateway logs in as this, so that nothing but the gateway stands between an agent and a DROP."""
 AUDIENCE = "hooptui-demo"
 OPERATOR = "ops-1"
+SUPPORT = "support-db"
+"""The same database as another target: nobody has standing access, and each session gets a role of its own there."""
+SUPPORT_ROLE = "support"
+"""Whose rights those roles get."""
+MINTER = "minter"
+"""Who makes them."""
 
-CLIENTS = tuple(Client(name, ("agents",)) for name in ("etl-7", "report-3", "bot"))
+CLIENTS = (
+    *(Client(name, ("agents",)) for name in ("etl-7", "report-3", "bot")),
+    Client("vendor-9", ("vendors",)),
+)
 """The agents' own accounts at the issuer; their secrets are made at import and live as long as the process."""
 
 
@@ -49,7 +58,7 @@ class World:
         self._stack = AsyncExitStack()
         self._http: aiohttp.ClientSession | None = None
         self._trust: ssl.SSLContext | None = None
-        self.password = Secret("")
+        self.password = self.minter = Secret("")
 
     async def __aenter__(self) -> Self:
         """Start everything.
@@ -68,9 +77,10 @@ class World:
             self._trust = ssl.create_default_context(cafile=str(tls.ca))
             self._http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
             await stack.enter_async_context(self.postgres)
-            self.password = Secret(os.urandom(18).hex())
+            self.password, self.minter = (Secret(os.urandom(18).hex()) for _ in range(2))
             await self._seed()
             _write(self.directory / "orders-db.password", self.password.reveal())
+            _write(self.directory / "minter.password", self.minter.reveal())
             policy = self.directory / "policy.yaml"
             if not policy.exists():
                 # One that is there may have been edited by whoever keeps this directory.
@@ -90,6 +100,16 @@ class World:
         def text(value: object) -> str:
             return json.dumps(str(value))
 
+        database = f"""\
+    protocol: postgres
+    host: {self.postgres.host}
+    port: {self.postgres.port}
+    database: {DATABASE}
+    user: {ROLE}
+    password: {{file: {text(self.directory / "orders-db.password")}}}
+    sslmode: verify-full
+    ca_file: {text(self.postgres.ca_file)}
+    labels: {{env: prod}}"""
         return f"""\
 name: shop
 state_dir: {text(self.state_dir)}
@@ -105,15 +125,10 @@ issuers:
 policy: [{text(self.directory / "policy.yaml")}]
 targets:
   {TARGET}:
-    protocol: postgres
-    host: {self.postgres.host}
-    port: {self.postgres.port}
-    database: {DATABASE}
-    user: {ROLE}
-    password: {{file: {text(self.directory / "orders-db.password")}}}
-    sslmode: verify-full
-    ca_file: {text(self.postgres.ca_file)}
-    labels: {{env: prod}}
+{database}
+  {SUPPORT}:
+{database}
+    mint: {{role: {SUPPORT_ROLE}, user: {MINTER}, password: {{file: {text(self.directory / "minter.password")}}}}}
 """
 
     async def token(self, client: str) -> Secret:
@@ -155,10 +170,19 @@ targets:
             # An agent's runaway query is there to be killed; should nobody do it, it ends by itself.
             await connection.execute(sql.SQL("ALTER ROLE {} SET statement_timeout = '15min'").format(role))
             await connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
+            support, minter = sql.Identifier(SUPPORT_ROLE), sql.Identifier(MINTER)
+            await connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(support))
+            await connection.execute(
+                sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD {}").format(minter, sql.Literal(self.minter.reveal()))
+            )
+            await connection.execute(sql.SQL("GRANT {} TO {} WITH ADMIN OPTION").format(support, minter))
         seed = resources.files("hooptui.demo").joinpath("seed.sql").read_bytes()
         owner = self.postgres.conninfo(ROLE, self.password, DATABASE)
         async with await psycopg.AsyncConnection.connect(owner) as connection:
             await connection.execute(seed)
+            await connection.execute(
+                sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}").format(sql.Identifier(SUPPORT_ROLE))
+            )
             async with connection.cursor() as cursor:
                 for statement, rows in self.canaries.inserts():
                     await cursor.executemany(statement.encode(), rows)

@@ -277,7 +277,7 @@ class _Run:
                     self._set_up(gateway, info, login, place, tell=False)
             if self.args.exec_credential:
                 self.terminal.answer(kubectl.credential(login))
-            elif openssh.left(place, self.clock.now()) < openssh.ENOUGH:
+            else:
                 with self._connected(url, place) as gateway:
                     self._certificate(gateway, login, place)
         return 0

@@ -100,12 +100,11 @@ class _Kept:
 
 
 def save(place: Place, login: Login) -> None:
-    """Raises UserError."""
+    """Keep it in the place's directory, which is there already. Raises UserError."""
     kept = _Kept(
         1, login.gateway, login.name, login.secret.reveal(), login.expires_at, login.who, dict(login.listeners),
         login.installed, login.clusters,
     )  # fmt: skip
-    files.private_directory(place.directory)
     files.write(place.login, msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n")
 
 

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.e2e
 
 DEMO = [sys.executable, "-m", "hooptui.cli", "demo"]
 KEYS = [
-    "sessions", "operations", "masked_values", "held", "approved", "denied_by_operator", "denied_by_policy", "killed", "leaked", "journal",
+    "sessions", "operations", "masked_values", "held", "approved", "denied_by_operator", "denied_by_policy", "killed", "let_in", "roles_made", "roles_gone", "leaked", "journal",
 ]  # fmt: skip
 
 
@@ -90,7 +90,9 @@ def test_headless_does_everything_once_and_leaks_nothing(temporary: dict[str, st
         summary["denied_by_operator"],
         summary["killed"],
         summary["leaked"],
-    ) == (2, 1, 1, 1, 0)
+    ) == (3, 2, 1, 1, 0)
+    assert summary["let_in"] == 1
+    assert summary["roles_made"] == summary["roles_gone"] == 1, "what is minted for a session goes with it"
     assert min(summary[key] for key in ("sessions", "operations", "masked_values", "denied_by_policy")) > 0
     assert summary["journal"]["verified"] is True and summary["journal"]["records"] > 20
     assert gone(temporary["TMPDIR"])

@@ -11,10 +11,13 @@ from hooptui.core.desk import Command, Health, HeldView, JournalLine, Outcome, S
 from hooptui.core.events import (
     Asked,
     Body,
+    CredentialMinted,
+    CredentialRemoved,
     Decided,
     Event,
     Finished,
     GatewayStarted,
+    GrantGiven,
     Held,
     KillDone,
     Rows,
@@ -98,22 +101,25 @@ async def test_approves_the_first_denies_the_next_kills_one_and_looks_on() -> No
         session("away", "running", 990.0),
         session("too", "running", 980.0),
     )
-    desk = Score(Snapshot(HEALTH, sessions, (held(4), held(7), held(9))))
+    desk = Score(Snapshot(HEALTH, sessions, (held(4), replace(held(5), access=True), held(7), held(9))))
     operator = Operator(desk)  # type: ignore[arg-type]
     await operator.work(0.02)
     assert operator.done and not operator.troubles
     assert [(verb, args.get("number", args.get("session"))) for verb, args in desk.ran] == [
         ("approve", "4"),
+        ("approve", "5"),
         ("deny", "7"),
         ("kill", "away"),
     ]
     assert all(args["reason"] for _, args in desk.ran) and desk.ran[0][1]["scope"] == "once"
+    assert desk.ran[1][1]["lasts"] == "5m"
     assert [one.number for one in desk.now.held] == [9]
 
 
 async def test_a_command_that_fails_is_told_and_tried_again() -> None:
     desk = Score(
-        Snapshot(HEALTH, (session("away", "running", 0.0),), (held(1), held(2))), refuse=["approve", "deny", "kill"]
+        Snapshot(HEALTH, (session("away", "running", 0.0),), (held(1), held(2), replace(held(3), access=True))),
+        refuse=["approve", "deny", "kill"],
     )
     operator = Operator(desk)  # type: ignore[arg-type]
     await operator.work(0.02)
@@ -157,10 +163,15 @@ FULL = (
     Decided(5, "deny", Why.EXPIRED, ("a",), "", "v1", 3),
     KillDone(False, "not seen to be gone", 1.0),
     KillDone(True, "gone", 0.1),
+    GrantGiven(1, "fingerprint", "r", 9.0),
+    GrantGiven(2, "access", "r", 9.0),
+    CredentialMinted("role", "hooptui_x", 9.0),
+    CredentialRemoved("support-db", "role", "hooptui_y", False, "still there"),
+    CredentialRemoved("support-db", "role", "hooptui_x", True, "gone from pg_roles"),
 )
 TALLY = {
     "sessions": 1, "operations": 2, "masked_values": 7, "held": 3, "approved": 1, "denied_by_operator": 1, "denied_by_policy": 1,
-    "killed": 1,
+    "killed": 1, "let_in": 1, "roles_made": 1, "roles_gone": 1,
 }  # fmt: skip
 
 
@@ -204,9 +215,10 @@ async def test_the_journal_is_read_whole_and_in_order() -> None:
 async def test_a_good_run() -> None:
     done = await judged(Archive(lines(*FULL)), [("received", b"nothing of note")])
     assert done.problems == ()
-    assert done.summary == {**TALLY, "leaked": 0, "journal": {"records": 16, "verified": True}}
+    assert done.summary == {**TALLY, "leaked": 0, "journal": {"records": 21, "verified": True}}
     assert list(done.summary) == [
-        "sessions", "operations", "masked_values", "held", "approved", "denied_by_operator", "denied_by_policy", "killed", "leaked", "journal",
+        "sessions", "operations", "masked_values", "held", "approved", "denied_by_operator", "denied_by_policy", "killed",
+        "let_in", "roles_made", "roles_gone", "leaked", "journal",
     ]  # fmt: skip
 
 
@@ -226,7 +238,21 @@ async def test_a_leak_anywhere_fails_the_run() -> None:
         assert secret not in repr(done)
 
 
-@pytest.mark.parametrize("missing", [GatewayStarted, SessionOpened, Asked, Decided, Finished, Held, KillDone])
+@pytest.mark.parametrize(
+    "missing",
+    [
+        GatewayStarted,
+        SessionOpened,
+        Asked,
+        Decided,
+        Finished,
+        Held,
+        KillDone,
+        GrantGiven,
+        CredentialMinted,
+        CredentialRemoved,
+    ],
+)
 async def test_a_count_of_zero_fails_the_run(missing: type[Body]) -> None:
     done = await judged(Archive(lines(*(body for body in FULL if not isinstance(body, missing)))))
     assert bool(done.problems) is (missing is not GatewayStarted)
@@ -234,7 +260,7 @@ async def test_a_count_of_zero_fails_the_run(missing: type[Body]) -> None:
 
 async def test_a_broken_journal_fails_the_run() -> None:
     done = await judged(Archive(lines(*FULL), status=1))
-    assert done.summary["journal"] == {"records": 16, "verified": False}
+    assert done.summary["journal"] == {"records": 21, "verified": False}
     assert done.problems[0] == "journal: segment 1: hash differs at 4"
 
 

@@ -17,7 +17,7 @@ from hooptui.credentials.static import FileReference, resolve
 from hooptui.demo.agents import SCRIPTS
 from hooptui.demo.canaries import FIRST_ID, search
 from hooptui.demo.headless import SCRIPTS as HEADLESS
-from hooptui.demo.world import AUDIENCE, CLIENTS, DATABASE, OPERATOR, ROLE, TARGET, World
+from hooptui.demo.world import AUDIENCE, CLIENTS, DATABASE, OPERATOR, ROLE, SUPPORT_ROLE, TARGET, World
 from hooptui.errors import UserError
 from hooptui.policy import suite
 from hooptui.protocols.postgres.facts import understand
@@ -73,21 +73,23 @@ async def test_numbers_in_the_seed_are_well_formed(world: World) -> None:
 
 async def test_secrets_on_disk_are_private(world: World) -> None:
     assert resolve(FileReference(world.directory / "orders-db.password")).matches(world.password.reveal())
-    for name in ("orders-db.password", "hooptui.yaml", "policy.yaml"):
+    for name in ("orders-db.password", "minter.password", "hooptui.yaml", "policy.yaml"):
         assert stat.S_IMODE((world.directory / name).stat().st_mode) == 0o600
-    assert world.password.reveal() not in world.config_text()
+    for secret in (world.password, world.minter):
+        assert secret.reveal() not in world.config_text()
 
 
 async def test_the_configuration_is_an_ordinary_one(world: World) -> None:
     config = load(world.config_file)
-    (target,) = config.targets
-    assert (target.target.name, target.target.labels) == (TARGET, {"env": "prod"})
+    target, support = config.targets
+    assert (target.target.name, target.target.labels, target.mint) == (TARGET, {"env": "prod"}, None)
+    assert support.mint is not None and support.mint.role == SUPPORT_ROLE
     assert config.operator is not None and config.operator.name == OPERATOR and "dba" in config.operator.groups
     (issuer,) = config.issuers
     async with Verifier([issuer], SystemClock()) as verifier:
         for client in CLIENTS:
             identity = await verifier.identify(await world.token(client.id))
-            assert (identity.subject, identity.groups, identity.kind) == (client.id, {"agents"}, Kind.WORKLOAD)
+            assert (identity.subject, identity.groups, identity.kind) == (client.id, set(client.groups), Kind.WORKLOAD)
 
 
 async def test_tokens_of_the_world_are_worth_nothing_elsewhere(world: World) -> None:

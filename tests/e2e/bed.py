@@ -91,6 +91,7 @@ class Bed:
         self.canaries = Canaries()
         self.seen: list[str] = []
         """Everything that programs received, for the canaries."""
+        self._started: list[subprocess.Popen[str]] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="bed", daemon=True)
         self._thread.start()
@@ -223,10 +224,12 @@ approvals: {{remind: 500ms}}
 
     def start_psql(self, *args: str, token: str | None = None) -> subprocess.Popen[str]:
         """psql left running with pipes; its output must be given to `seen` by the caller."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [self.server.bin("psql"), "-X", "-q", "-A", "-t", *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, env=self.environment(token),
         )  # fmt: skip
+        self._started.append(process)
+        return process
 
     def finish(self, process: subprocess.Popen[str], stdin: str = "", timeout: float = 60) -> tuple[str, str]:
         out, err = process.communicate(stdin, timeout)
@@ -260,6 +263,11 @@ approvals: {{remind: 500ms}}
         return found
 
     def close(self) -> None:
+        for process in self._started:
+            if process.poll() is None or (process.stdout is not None and not process.stdout.closed):
+                # A test failed before it came to the end of this one; its failure is the one to be told.
+                process.kill()
+                process.communicate()
         self.gateway.stop("the test is over")
         self.on_bed(self.issuer.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)

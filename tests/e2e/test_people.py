@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -72,7 +74,7 @@ def test_a_lease_is_a_password_until_it_is_taken_back(world: Bed) -> None:
     made, secret = lease(world, bot(world))
     assert world.psql("SELECT 1", token=secret.reveal()).stdout == "1\n"
     psql = world.start_psql("-c", "SELECT pg_sleep(60)", token=secret.reveal())
-    world.until(lambda: [one for one in world.snapshot().sessions if one.lease == made.id and one.state == "running"])
+    world.until(lambda: [one.state for one in world.snapshot().sessions if one.lease == made.id] == ["running"])
     [view] = [one for one in world.snapshot().leases if one.id == made.id]
     assert view.sessions == 1
     outcome = world.do("revoke", what=made.id, reason="laptop lost")
@@ -114,6 +116,7 @@ def test_access_is_asked_for_given_and_taken_back(world: Bed) -> None:
     assert world.psql("SELECT 2", token=token).stdout == "2\n", "the grant opens further connections without asking"
     denied = world.psql("DELETE FROM orders WHERE id = 1", token=token)
     assert "no rule lets you delete" in denied.stderr
+    world.until(lambda: [one.id for one in world.snapshot().sessions] == [session.id])
     outcome = world.do("revoke", what=str(held.number), reason="over")
     assert outcome.ok and outcome.data["sessions"] == 1
     _, err = world.finish(psql, timeout=20)
@@ -132,6 +135,12 @@ def test_a_vote_over_the_socket_is_by_whoever_proved_who_they_are(world: Bed) ->
     world.finish(psql, timeout=20)
     [voted] = world.until(lambda: votes(world, held.number))
     assert (voted.by, voted.groups) == (f"{world.issuer.url}#ops-2", ("dba",))
+    told = subprocess.run(
+        [sys.executable, "-m", "hooptui.cli", "prove", held.session, "--state-dir", str(world.state)],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "ops-2" in told.stdout and "deny" in told.stdout and "clumsy" in told.stdout
     with pytest.raises(DeskClosed, match="not a signed token"):
         remote(world, command, "nonsense")
 

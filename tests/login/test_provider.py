@@ -88,7 +88,6 @@ def test_a_person_who_cancels_at_the_provider(home: Home, portal: Double, idp: O
 
 
 def test_client_credentials(home: Home, portal: Double, idp: OidcProvider, tmp_path: Path) -> None:
-    """The provider's workloads may show their secret in the body only, which is found out."""
     secret = tmp_path / "secret"
     secret.write_text(idp.secrets["etl-7"] + "\n")
     home.login("--client-id", "etl-7", "--client-secret-file", str(secret))
@@ -106,6 +105,42 @@ def test_a_wrong_client_secret_is_refused_and_not_shown(
         home.login("--client-id", "etl-7", "--client-secret-file", str(secret))
     assert caught.value.error == "invalid_client" and "canary" not in caught.value.sentence()
     assert portal.forms("/v1/exchange") == []
+
+
+def test_a_provider_that_wants_the_secret_in_the_body(
+    home: Home, portal: Double, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also that SSL_CERT_FILE says which authorities vouch for a provider, and that without it none of ours does."""
+    portal.info = portal.info | {"ways": [{"id": "op", "kind": "oidc", "issuer": portal.url}]}
+    portal.answers["/.well-known/openid-configuration"] = [
+        (200, {"issuer": portal.url, "token_endpoint": f"{portal.url}/token"})
+    ]
+    portal.answers["/token"] = [(401, {"error": "invalid_client"}), (200, {"access_token": "eyJ.a.b"})]
+    secret = tmp_path / "secret"
+    secret.write_text("s3cret")
+    words = ("--client-id", "etl", "--client-secret-file", str(secret))
+    with pytest.raises(UserError, match=r"not trusted here .*SSL_CERT_FILE names another file"):
+        home.login(*words)
+    monkeypatch.setenv("SSL_CERT_FILE", str(portal.ca))
+    home.login(*words)
+    first, second = portal.forms("/token")
+    assert first == {"grant_type": "client_credentials"}
+    assert second == {"grant_type": "client_credentials", "client_id": "etl", "client_secret": "s3cret"}
+    shown = [headers.get("Authorization") for headers in portal.headers if "Authorization" in headers]
+    assert shown == [f"Basic {base64.b64encode(b'etl:s3cret').decode()}"]
+    assert portal.forms("/v1/exchange")[0]["subject_token"] == "eyJ.a.b"
+
+
+def test_only_a_client_that_is_not_known_is_shown_in_another_way(
+    home: Home, portal: Double, idp: OidcProvider, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(idp.secrets["etl-7"])
+    idp.trouble({"/token": {"kind": "error", "status": 400}})
+    before = idp.counted().get("/token", 0)
+    with pytest.raises(Refused, match="temporarily_unavailable"):
+        home.login("--client-id", "etl-7", "--client-secret-file", str(secret))
+    assert idp.counted()["/token"] == before + 1
 
 
 @pytest.mark.parametrize(

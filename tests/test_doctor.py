@@ -1,0 +1,91 @@
+"""What the doctor says of logins and minted roles: what is wrong, before the gateway is started with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hooptui import doctor
+from hooptui.core.clock import SystemClock
+from hooptui.credentials import certificates
+from tests.e2e.bed import Bed, bed
+from tests.postgres_server import PostgresServer
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def house(postgres: PostgresServer) -> Iterator[Bed]:
+    with bed(postgres) as made:
+        yield made
+
+
+def findings(house: Bed, text: str) -> dict[str, list[doctor.Finding]]:
+    file = house.home / "examined.yaml"
+    file.write_text(text)
+    found: dict[str, list[doctor.Finding]] = {}
+    for one in asyncio.run(doctor.examine(file)):
+        found.setdefault(one.what, []).append(one)
+    return found
+
+
+def with_portal(house: Bed, ways: str) -> str:
+    return (
+        house.config_text.replace(
+            'listen: {postgres: "127.0.0.1:0"}', 'listen: {postgres: "127.0.0.1:0", portal: "127.0.0.1:0"}'
+        )
+        + f"portal: {{{ways}}}\n"
+    )
+
+
+def test_a_portal_whose_secret_cannot_be_had(house: Bed) -> None:
+    way = f'ways: [{{id: op, title: Op, issuer: "{house.issuer.url}", client_id: x, client_secret: {{file: nowhere}}}}]'
+    found = findings(house, with_portal(house, way))
+    assert [one.ok for one in found["portal"]] == [True, False]
+    assert "nowhere" in str(found["portal"][1])
+    (house.home / "nowhere").write_text("s3cret-of-the-client")
+    (house.home / "nowhere").chmod(0o600)
+    found = findings(house, with_portal(house, way))
+    assert [one.ok for one in found["portal"]] == [True]
+    assert "approvers" not in found, "people log in, and nobody can say what groups they bring"
+    assert "s3cret" not in str(found)
+
+
+def test_a_pinned_certificate_that_ends_soon(house: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = certificates.ensure(house.home / "idp", ("idp.example.com",), now=SystemClock().now())
+    way = (
+        "saml: [{id: corp, title: Corp, entity_id: https://idp.example.com, sso_url: https://idp.example.com/sso,"
+        f" certificates: [{own.certificate}]}}]"
+    )
+    assert "saml" not in findings(house, with_portal(house, way))
+    monkeypatch.setattr(doctor, "SOON", doctor.SOON * 1000)
+    [late] = findings(house, with_portal(house, way))["saml"]
+    assert not late.ok and "corp: the last pinned certificate ends on" in str(late)
+
+
+def test_a_mint_that_may_not_mint(house: Bed) -> None:
+    text = house.config_text.replace("labels: {env: prod}", "labels: {env: prod}, mint: {role: nobody_has_this_role}")
+    [target] = findings(house, text)["target orders-db"]
+    assert not target.ok
+    assert "mint" in str(target)
+
+
+def test_a_webhook_with_a_bad_secret(house: Bed, tmp_path: Path) -> None:
+    (tmp_path / "hook").write_text("too-short")
+    (tmp_path / "hook").chmod(0o600)
+    text = (
+        house.config_text
+        + f'notify: [{{name: hooks, webhook: "https://h.example/x", secret: {{file: "{tmp_path / "hook"}"}}}}]\n'
+    )
+    [told] = findings(house, text)["notify"]
+    assert not told.ok and "whsec_" in str(told) and "too-short" not in str(told)
+
+
+def test_what_is_good_is_said_to_be(house: Bed) -> None:
+    found = findings(house, house.config_text)
+    assert [one for many in found.values() for one in many if not one.ok] == []
+    assert replace(found["portal"][0], ok=True).ok
