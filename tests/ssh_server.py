@@ -120,30 +120,32 @@ StreamLocalBindUnlink yes
     def stop(self) -> None:
         if self.process is None:
             return
+        self.cut()
         self.process.terminate()
         self.process.wait(10)
-        for pid in self.sessions():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, 9)
 
     def sessions(self) -> list[int]:
-        """Process numbers of logins, as the machine sees them: an sshd that has this one's configuration has forked for each."""
+        """Process numbers of the connections that are open now, as the machine sees them: sshd forks for each."""
+        return self._children(self.process.pid) if self.process is not None else []
+
+    def cut(self) -> None:
+        """Let every connection die where it stands."""
+        for parent in self.sessions():
+            for pid in (*self._children(parent), parent):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, 9)
+
+    @staticmethod
+    def _children(parent: int) -> list[int]:
         found = []
         for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
             try:
-                words = (entry / "cmdline").read_bytes()
-                sockets = os.listdir(entry / "fd")
-                status = (entry / "status").read_text()
+                if entry.name.isdigit() and (entry / "cmdline").read_bytes().startswith(b"sshd: "):
+                    status = (entry / "status").read_text()
+                    if f"\nPPid:\t{parent}\n" in status and "\nState:\tZ" not in status:
+                        found.append(int(entry.name))
             except OSError:
-                continue
-            if (
-                words.startswith(b"sshd: ")
-                and f"PPid:\t{self.process.pid if self.process else 0}\n" in status
-                and sockets
-            ):
-                found.append(int(entry.name))
+                continue  # it has gone meanwhile
         return found
 
 

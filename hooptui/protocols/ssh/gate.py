@@ -55,9 +55,11 @@ class SshGate:
         limits: Limits,
         *,
         read: Read,
+        mask_key: bytes,
         custody: Custody | None = None,
     ) -> None:
-        """`targets` are by their names; `read` tells what a command line does.
+        """`targets` are by their names; `read` tells what a command line does, `mask_key` is the 32
+        secret bytes behind masks by hash.
 
         `custody` looks after what is minted; its owner starts and closes it, after this.
 
@@ -69,6 +71,7 @@ class SshGate:
         self._limits = limits
         self._keys = keys
         self._read = read
+        self._mask_key = mask_key
         self._targets: Mapping[str, SshTarget] = {}
         self._peers: Counter[str] = Counter()
         self._unproved = 0
@@ -239,7 +242,7 @@ class SshGate:
         return None
 
     def _link(self, connection: asyncssh.SSHServerConnection, session: Session, target: SshTarget) -> Link:
-        link = Link(connection, session, target, self._doorman, self._limits, self._read, self._custody)
+        link = Link(connection, session, target, self._doorman, self._limits, self._read, self._custody, self._mask_key)
         session.channel = SshChannel(link, session.house.clock)
         return link
 

@@ -81,12 +81,15 @@ class Link:
         limits: Limits,
         read: Read,
         custody: Custody | None,
+        mask_key: bytes,
     ) -> None:
         self.connection = connection
         self.session = session
         self.target = target
         self.limits = limits
         self.read = read
+        self.mask_key = mask_key
+        """The 32 secret bytes behind masks by hash."""
         self.runs: set[Runs] = set()
         self.listeners = 0
         self.closing: str = ""
@@ -122,6 +125,19 @@ class Link:
             self.session.finished(permit.number, tag, ok=False, rows=0, masked=0, seconds=0.0)
             raise
         return permit.number, connection
+
+    async def entered(self, tell: Tell) -> asyncssh.SSHClientConnection:
+        """The connection for something whose parts are asked for one by one.
+
+        Raises:
+            Refused: people did not let the session in, or it ends.
+            UpstreamFailed: the target cannot be used.
+        """
+        await self._enter(tell)
+        connection = await self._upstream()
+        if self.closing:
+            raise Refused(Why.KILLED, self.closing)
+        return connection
 
     @property
     def dialled(self) -> asyncssh.SSHClientConnection | None:

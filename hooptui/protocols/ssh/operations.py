@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from hooptui.core.model import Operation, SshFacts
+from hooptui.core.model import Facts, Operation, SshFacts
 
 Kind = Literal["exec", "shell", "subsystem"]
 Read = Callable[[bytes], SshFacts]
@@ -14,6 +14,8 @@ Read = Callable[[bytes], SshFacts]
 
 PROTOCOL: Final = "ssh"
 SSH_PORT: Final = 22
+TRANSFERS: Final = frozenset({"scp", "rsync", "git-upload-pack", "git-receive-pack", "git-upload-archive"})
+"""Programs that speak a binary protocol over their standard streams."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +39,8 @@ class Start:
     environment: Mapping[bytes, bytes] | None = None
 
 
-def start(one: Start, read: Read, *, longest: int, unmasked: str = "") -> Operation:
-    """The operation of a session channel.
-
-    Args:
-        longest: Bytes of a command line that are read at all.
-        unmasked: Why its output could not be masked; empty when it can, or when nothing must be.
-    """
+def start(one: Start, read: Read, *, longest: int) -> Operation:
+    """The operation of a session channel; `longest` is how many bytes of a command line are read at all."""
     context = {}
     if one.terminal is not None:
         columns, rows, _, _ = one.terminal.size
@@ -59,10 +56,15 @@ def start(one: Start, read: Read, *, longest: int, unmasked: str = "") -> Operat
             facts = SshFacts(frozenset({"shell"}), traits=frozenset() if one.terminal else frozenset({"stdin"}))
         case "subsystem":
             facts = SshFacts(frozenset({"subsystem"}), unknown=f"hooptui carries no subsystem {shown(one.text)}")
-    if unmasked and facts.understood:
-        facts = SshFacts(facts.actions, unknown=unmasked)
     text = shown(one.text[:longest]) or ("interactive shell" if one.terminal else "shell without a terminal")
     return Operation(PROTOCOL, _verb(one.kind, facts), text, facts, context=context)
+
+
+def transfers(facts: Facts) -> bool:
+    """Whether it is a file transfer and nothing else, whose bytes must not be touched."""
+    if not isinstance(facts, SshFacts) or len(facts.invocations) != 1 or facts.traits - {"network"}:
+        return False
+    return facts.invocations[0].program in TRANSFERS
 
 
 def forward(action: str, destination: str, text: str, *, port: int | None = None) -> Operation:

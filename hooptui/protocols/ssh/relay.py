@@ -11,11 +11,13 @@ from typing import Final
 import asyncssh
 
 from hooptui.core.approvals import Approval
-from hooptui.core.gate import Refused, Why
+from hooptui.core.gate import CannotRecord, Refused, Why
 from hooptui.protocols.ssh import operations, replies
+from hooptui.protocols.ssh.files import SFTP, Files
 from hooptui.protocols.ssh.guarded import guarded
 from hooptui.protocols.ssh.link import Link
 from hooptui.protocols.ssh.operations import Start, Terminal
+from hooptui.protocols.ssh.outlet import Bytes, Outlet, Text
 from hooptui.protocols.ssh.running import TargetEnd
 from hooptui.protocols.ssh.sessions import EMERGENCY, PACKET, REASON, SessionChannel
 from hooptui.protocols.ssh.upstream import UpstreamFailed
@@ -36,6 +38,10 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         self._start: Start | None = None
         self._terminal: Terminal | None = None
         self._task: asyncio.Task[None] | None = None
+        self._files: Files | None = None
+        """Set while it carries SFTP."""
+        self._holds: set[str] = set()
+        """Why the client is not read now."""
         self._target: TargetEnd | None = None
         self._early: list[bytes] = []
         self._early_size = 0
@@ -120,21 +126,21 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
             return
         self._link.session.counters.bytes_in += len(data)
         if self._target is not None:
-            self._target.write(data)
+            self._input(data)
             return
         if self._terminal is not None and INTERRUPT in data:
             self._withdraw()
             return
         self._early.append(data)
         self._early_size += len(data)
-        if self._early_size > self._link.limits.ahead and self._chan is not None:
-            self._chan.pause_reading()
+        if self._early_size > self._link.limits.ahead:
+            self._hold("early")
 
     @guarded(True)
     def eof_received(self) -> bool:
         self._eof = True
         if self._target is not None:
-            self._target.write_eof()
+            self._input_ended()
         # True keeps our own direction open: the answer comes after the client's last byte.
         return True
 
@@ -159,12 +165,16 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         self._choked = True
         if self._target is not None and not self._frozen:
             self._target.pause()
+        if self._files is not None:
+            self._files.guard.stall(True)
 
     @guarded(None)
     def resume_writing(self) -> None:
         self._choked = False
         if self._target is not None:
             self._target.resume()
+        if self._files is not None:
+            self._files.guard.stall(False)
 
     @guarded(None)
     def connection_lost(self, exc: Exception | None) -> None:
@@ -196,19 +206,19 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
 
     def hold_input(self, on: bool) -> None:
         """The target takes no more input for now, or again."""
-        if self._chan is None:
-            return
-        if on and not self._frozen:
-            self._chan.pause_reading()
-        elif not on:
-            self._chan.resume_reading()
+        if on:
+            self._hold("target")
+        else:
+            self._free("target")
 
     def xon_xoff(self, client_can_do: bool) -> None:
         if self._chan is not None and not self._chan.is_closing():
             self._chan.set_xon_xoff(client_can_do)
 
-    def done(self, status: int | None, signal: tuple[str, bool, str, str] | None) -> None:
-        """The target has closed its channel."""
+    def done(self, status: int | None, signal: tuple[str, bool, str, str] | None, *, lost: bool) -> None:
+        """The target has closed its channel, or with `lost` is gone itself."""
+        if self._files is not None:
+            self._link.spawn(self._files.guard.close())
         chan = self._chan
         if self._gone:
             self._link.runs.discard(self)
@@ -218,7 +228,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
             chan.exit(status)
         elif signal is not None:
             chan.exit_with_signal(*signal)
-        elif self._link.dialled is None:
+        elif lost:
             self._end(("the target's side closed the connection",), replies.FAILED)
         else:
             # As sshd does when what it ran has no status: it closes and leaves the client to its own words.
@@ -240,12 +250,19 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         if waits:
             session.purpose = session.purpose or chan.said(REASON)
             session.emergency = session.emergency or chan.said(EMERGENCY)
+        outlet: Outlet
         try:
-            operation = operations.start(start, link.read, longest=link.limits.command, unmasked=self._unmasked())
-            number, connection = await link.permit(operation, self._held, self._waiting)
+            if start.kind == "subsystem" and start.text == SFTP:
+                # Opening it does nothing; each request inside is an operation of its own.
+                connection = await link.entered(self._waiting)
+                number, outlet = 0, self._guarded()
+            else:
+                operation = operations.start(start, link.read, longest=link.limits.command)
+                number, connection = await link.permit(operation, self._held, self._waiting)
+                outlet = self._outlet(number, transfer=operations.transfers(operation.facts))
             if waits:
                 self._let_in()
-            await self._open(start, number, connection)
+            await self._open(start, number, connection, outlet)
         except Refused as refused:
             self._end(replies.refused(refused), replies.NOT_ALLOWED)
             if session.access is not None:
@@ -264,13 +281,13 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         except Exception as fault:  # noqa: BLE001 - whatever it was, it is this channel's end and the operator's to know
             self.failed(fault)
 
-    async def _open(self, start: Start, number: int, connection: asyncssh.SSHClientConnection) -> None:
+    async def _open(self, start: Start, number: int, connection: asyncssh.SSHClientConnection, outlet: Outlet) -> None:
         """Start it on the target.
 
         Raises:
             asyncssh.ChannelOpenError: the target does not.
         """
-        target = TargetEnd(self, self._link, number)
+        target = TargetEnd(self, self._link, number, outlet)
         terminal = start.terminal
         size = self._chan.get_terminal_size() if self._chan is not None and terminal is not None else (0, 0, 0, 0)
         try:
@@ -300,17 +317,74 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         if self._choked:
             target.pause()
         for data in self._early:
-            target.write(data)
+            self._input(data)
         self._early.clear()
         if self._eof:
-            target.write_eof()
-        if not target.jammed:
-            self.hold_input(False)
+            self._input_ended()
+        self._free("early")
 
-    def _unmasked(self) -> str:
-        if any(rule.detect for rule in self._link.session.masker.masks.rules):
-            return "its output would have to be masked, which this gateway cannot do for SSH"
-        return ""
+    def _outlet(self, number: int, *, transfer: bool) -> Outlet:
+        if transfer:
+            return Bytes(self.out)
+        return Text(self._link.session, number, self._link.mask_key, self.out, self._unrecorded)
+
+    def _guarded(self) -> Files:
+        """The guard of a file transfer, in the place of the outlet."""
+
+        def up(data: bytes) -> None:
+            if self._target is not None:
+                self._target.write(data)
+
+        def pause(on: bool) -> None:
+            if on:
+                self._hold("files")
+            else:
+                self._free("files")
+
+        self._files = Files(self._link.session, self._held, up=up, down=self.out, end=self._broken, pause=pause)
+        return self._files
+
+    def _input(self, data: bytes) -> None:
+        if self._files is not None:
+            self._files.guard.from_client(data)
+        elif self._target is not None:
+            self._target.write(data)
+
+    def _input_ended(self) -> None:
+        if self._files is not None:
+            self._link.spawn(self._settled(self._files))
+        elif self._target is not None:
+            self._target.write_eof()
+
+    async def _settled(self, files: Files) -> None:
+        """The target's input ends when the last request that waits is answered."""
+        await files.guard.settled()
+        if self._target is not None:
+            self._target.write_eof()
+
+    def _hold(self, why: str) -> None:
+        self._holds.add(why)
+        if self._chan is not None and not self._frozen:
+            self._chan.pause_reading()
+
+    def _free(self, why: str) -> None:
+        self._holds.discard(why)
+        if self._chan is not None and not self._holds:
+            self._chan.resume_reading()
+
+    def _broken(self, reason: str) -> None:
+        """The other side's SFTP makes no sense, or the client's."""
+        self._end((reason,), replies.FAILED)
+        if self._target is not None:
+            self._target.close()
+
+    def _unrecorded(self, broken: CannotRecord) -> None:
+        """What cannot be recorded may not go on."""
+        self._link.trouble("unrecorded", f"a command was stopped, for its output cannot be recorded: {broken}")
+        self.freeze()
+        self.signal()
+        self.shut()
+        self.farewell("hooptui cannot record this session, so it ends here")
 
     def _held(self, approval: Approval, remaining: float) -> None:
         self._say(replies.held(approval, remaining))

@@ -10,17 +10,13 @@ from typing import Protocol
 
 import asyncssh
 
-from hooptui.core.gate import CannotRecord
 from hooptui.protocols.ssh.guarded import guarded
 from hooptui.protocols.ssh.link import Link
-from hooptui.protocols.ssh.recorder import Recorder
+from hooptui.protocols.ssh.outlet import Outlet
 
 
 class Client(Protocol):
     """The client's side of it."""
-
-    def out(self, data: bytes, datatype: int | None) -> None:
-        """What the target said, for the client."""
 
     def hold_input(self, on: bool) -> None:
         """The target takes no more input for now, or again."""
@@ -28,14 +24,8 @@ class Client(Protocol):
     def xon_xoff(self, client_can_do: bool) -> None:
         """The target's terminal wants ^S and ^Q for itself, or not."""
 
-    def done(self, status: int | None, signal: tuple[str, bool, str, str] | None) -> None:
-        """The target has closed its channel."""
-
-    def freeze(self) -> None:
-        """Let nothing more through."""
-
-    def farewell(self, message: str) -> None:
-        """Tell the client and close its side."""
+    def done(self, status: int | None, signal: tuple[str, bool, str, str] | None, *, lost: bool) -> None:
+        """The target has closed its channel, or with `lost` is gone itself."""
 
     def failed(self, fault: Exception) -> None:
         """The gateway has failed at it."""
@@ -44,13 +34,14 @@ class Client(Protocol):
 class TargetEnd(asyncssh.SSHClientSession[bytes]):
     """What runs on the target for one `ClientEnd`."""
 
-    def __init__(self, client: Client, link: Link, number: int) -> None:
+    def __init__(self, client: Client, link: Link, number: int, outlet: Outlet) -> None:
+        """`number` is the operation's; 0 when its parts are operations of their own."""
         self._client = client
         self._link = link
         self._number = number
         self._chan: asyncssh.SSHClientChannel[bytes] | None = None
         self._began = link.session.house.clock.monotonic()
-        self._recorder = Recorder(link.session, number, self._unrecorded)
+        self._outlet = outlet
         self._status: int | None = None
         self._signal: tuple[str, bool, str, str] | None = None
         self.over = False
@@ -72,8 +63,7 @@ class TargetEnd(asyncssh.SSHClientSession[bytes]):
 
     @guarded(None)
     def data_received(self, data: bytes, datatype: int | None) -> None:
-        self._recorder.feed("stdout" if datatype is None else "stderr", data)
-        self._client.out(data, datatype)
+        self._outlet.feed(data, datatype)
 
     @guarded(True)
     def eof_received(self) -> bool:
@@ -108,7 +98,6 @@ class TargetEnd(asyncssh.SSHClientSession[bytes]):
             return
         self.over = True
         self.gone.set()
-        self._recorder.close()
         if self._status is not None:
             tag = f"exit {self._status}"
         elif self._signal is not None:
@@ -116,7 +105,7 @@ class TargetEnd(asyncssh.SSHClientSession[bytes]):
         else:
             tag = "closed without a status"
         self._finished(tag, self._status == 0)
-        self._client.done(self._status, self._signal)
+        self._client.done(self._status, self._signal, lost=exc is not None)
 
     def failed(self, fault: Exception) -> None:
         """See `guarded`."""
@@ -168,14 +157,8 @@ class TargetEnd(asyncssh.SSHClientSession[bytes]):
     # --- inside
 
     def _finished(self, tag: str, ok: bool) -> None:
-        session = self._link.session
-        seconds = session.house.clock.monotonic() - self._began
-        session.finished(self._number, tag, ok=ok, rows=0, masked=0, seconds=seconds)
-
-    def _unrecorded(self, broken: CannotRecord) -> None:
-        """What cannot be recorded may not go on."""
-        self._link.trouble("unrecorded", f"a command was stopped, for its output cannot be recorded: {broken}")
-        self._client.freeze()
-        self.send_signal("KILL")
-        self.close()
-        self._client.farewell("hooptui cannot record this session, so it ends here")
+        masked, rules = self._outlet.close()
+        if self._number:
+            session = self._link.session
+            seconds = session.house.clock.monotonic() - self._began
+            session.finished(self._number, tag, ok=ok, rows=0, masked=masked, seconds=seconds, masks=rules)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import tempfile
@@ -94,7 +95,7 @@ class Gatehouse:
     def options(self, *more: str) -> list[str]:
         """Of a client that comes with its certificate through the gate."""
         return [
-            "-F", "none", "-p", str(self.port), "-i", str(self.home / "id"), "-o", f"UserKnownHostsFile={self.home}/known_hosts",
+            "-F", "none", "-o", f"Port={self.port}", "-i", str(self.home / "id"), "-o", f"UserKnownHostsFile={self.home}/known_hosts",
             "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=yes", "-o", "GlobalKnownHostsFile=none", *more,
         ]  # fmt: skip
 
@@ -177,6 +178,7 @@ def open_gate(
             Keys(host, ca.public_key),
             limits or Limits(),
             read=read,
+            mask_key=b"k" * 32,
         )
         return gate, await gate.start("127.0.0.1", 0)
 
@@ -189,7 +191,11 @@ def open_gate(
         for program in gatehouse.programs:
             if program.poll() is None:
                 program.kill()
-            program.communicate()
+            program.wait()
+            for pipe in (program.stdin, program.stdout, program.stderr):
+                if pipe is not None:
+                    with contextlib.suppress(BrokenPipeError):
+                        pipe.close()
         gatehouse.call(gate.close())
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)

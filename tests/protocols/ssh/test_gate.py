@@ -43,7 +43,7 @@ def test_a_wrong_password_is_refused_with_the_reason(gate: Gatehouse) -> None:
     done = gate.password("wrong", "echo in")
     assert done.returncode == 255 and not done.stdout
     assert b"the token is not valid" in done.stderr and b"log in again" in done.stderr
-    assert not gate.server.sessions()
+    until(lambda: not gate.server.sessions())
 
 
 def test_a_password_that_openssh_has_cut_is_explained(gate: Gatehouse) -> None:
@@ -85,7 +85,7 @@ def test_certificates_that_do_not_count(gate: Gatehouse) -> None:
     assert b"says nothing of your groups" in with_certificate(gate, BOT, "")
     other = replace(BOT, subject="somebody-else")
     assert b"denied" in with_certificate(gate, other, LEASE), "the lease is not that identity's"
-    assert not gate.server.sessions()
+    until(lambda: not gate.server.sessions())
     assert [session.state for session in gate.door.sessions] == ["closed"]
 
 
@@ -99,7 +99,7 @@ def test_a_key_without_a_certificate_is_nobody(gate: Gatehouse) -> None:
 def test_an_unknown_target_or_account_is_refused(gate: Gatehouse, user: str) -> None:
     done = gate.run(gate.through("echo in", user=user))
     assert done.returncode == 255 and not done.stdout
-    assert not gate.server.sessions()
+    until(lambda: not gate.server.sessions())
 
 
 def test_the_account_may_be_said(gate: Gatehouse) -> None:
@@ -118,7 +118,7 @@ def test_a_host_key_that_is_not_the_pinned_one_is_not_talked_to(server: SshServe
 def test_nothing_pinned_is_nothing_trusted(server: SshServer) -> None:
     with open_gate(server, host_keys=HostKeys(known_hosts="# nobody\n")) as gate:
         assert gate.run(gate.through("echo in")).returncode == 255
-        assert not server.sessions()
+        until(lambda: not server.sessions())
 
 
 def test_known_hosts_and_authorities(server: SshServer) -> None:
