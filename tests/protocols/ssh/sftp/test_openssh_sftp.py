@@ -186,7 +186,7 @@ async def test_a_symlink_out_of_a_directory_is_judged_by_where_it_leads(place: B
         "ln inside/dir/secret inside/h", "put ../here/x inside/../x", "chmod 777 inside/file", "put ../here/x inside/dir/../x",
     )  # fmt: skip
     (place.here / "x").write_text("x")
-    code, out, err = await place.sftp("".join(f"-{one}\n" for one in tries) + "put x inside/x\nget inside/x y\n")
+    code, _, err = await place.sftp("".join(f"-{one}\n" for one in tries) + "put x inside/x\nget inside/x y\n")
     assert code == 0, err
     assert sorted(one.name for one in place.home.iterdir()) == ["inside", "secret"]
     assert sorted(one.name for one in inside.iterdir()) == ["dir", "file", "x"]

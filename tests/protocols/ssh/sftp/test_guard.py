@@ -1,0 +1,411 @@
+"""The guard, played by hand: what passes, what waits, what is refused, and what ends the channel."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+
+import pytest
+
+from hooptui.core.model import Operation
+from hooptui.protocols.ssh.sftp.limits import Limits
+from hooptui.protocols.ssh.sftp.packets import Type
+from hooptui.protocols.ssh.sftp.replies import Code
+from hooptui.protocols.ssh.sftp.wire import MAX_DATA, framed, string, u32, u64
+from tests.protocols.ssh.sftp.bed import facts
+from tests.protocols.ssh.sftp.lab import (
+    CREAT,
+    NO_ATTRIBUTES,
+    READ,
+    TRUNC,
+    WRITE,
+    Lab,
+    code,
+    handle,
+    idle,
+    name,
+    number,
+    on,
+    open_,
+    packet,
+    packets,
+    read,
+    status,
+    write,
+)
+
+
+def deny(*verbs: str) -> Callable[[Operation], str]:
+    return lambda one: "not here" if one.verb in verbs else ""
+
+
+def hold(*verbs: str) -> Callable[[Operation], str]:
+    return lambda one: "hold" if one.verb in verbs else ""
+
+
+async def test_a_denied_request_is_answered_under_its_own_id_and_goes_nowhere() -> None:
+    lab = await Lab(deny("remove")).greet()
+    assert await lab.say(on(Type.REMOVE, 77, b"x")) == []
+    (said,) = lab.heard()
+    assert (number(said), code(said)) == (77, Code.PERMISSION_DENIED)
+    assert b"denied by rule r1: not here" in said
+    assert [one.line for one in lab.reports] == ['remove "/home/x" refused: denied by rule r1: not here']
+    (sent,) = await lab.say(on(Type.RMDIR, 77, b"x"))
+    assert sent[0] == Type.RMDIR, "the session goes on, and the id is free again"
+
+
+async def test_a_held_request_stops_nothing_but_what_must_not_overtake_it() -> None:
+    lab = await Lab(hold("mkdir")).greet()
+    sent = await lab.say(
+        packet(Type.MKDIR, 1, string(b"/a/b"), NO_ATTRIBUTES),
+        on(Type.REMOVE, 2, b"/c"),
+        open_(3, b"/a/b/f", WRITE),
+        on(Type.LSTAT, 4, b"/a/b"),
+        on(Type.OPENDIR, 5, b"/a"),
+        on(Type.REMOVE, 6, b"/a/bc"),
+    )
+    assert [one[0] for one in sent] == [Type.REMOVE, Type.OPENDIR, Type.REMOVE]
+    got = await lab.hear(status(number(sent[2])), status(number(sent[0])))
+    assert [number(one) for one in got] == [6, 2], "answers go back as they come"
+    lab.release("/a/b")
+    (made,) = await lab.arrived()
+    assert made[0] == Type.MKDIR
+    await lab.hear(status(number(made)))
+    assert sorted(one[0] for one in await lab.arrived()) == [Type.OPEN, Type.LSTAT]
+
+
+async def test_requests_on_a_file_keep_their_order_behind_one_that_waits() -> None:
+    lab = await Lab(hold("setstat")).greet()
+    await lab.opened(b"/f", b"h", READ | WRITE)
+    await lab.opened(b"/g", b"g", WRITE)
+    sent = await lab.say(
+        packet(Type.FSETSTAT, 1, string(b"h"), u32(1), u64(0)),
+        write(2, b"h", 0, b"x"),
+        write(3, b"g", 0, b"y"),
+        on(Type.CLOSE, 4, b"h"),
+        read(5, b"h", 0, 9),
+    )
+    assert [one[0] for one in sent] == [Type.WRITE]
+    assert sent[0].endswith(b"y")
+    assert facts(lab.asked[-1]).actions == {"file_setstat", "file_write"}
+    assert facts(lab.asked[-1]).paths == {"/f"}
+    lab.release("setstat")
+    (cut,) = await lab.arrived()
+    assert cut[0] == Type.FSETSTAT
+    got = await lab.hear(status(number(cut)))
+    rest = await lab.arrived()
+    assert [one[0] for one in rest] == [Type.WRITE, Type.CLOSE]
+    assert [(number(one), code(one)) for one in [*got, *lab.heard()]] == [(1, Code.OK), (5, Code.FAILURE)]
+
+
+@pytest.mark.parametrize(
+    ("flags", "actions"),
+    [
+        (READ, {"file_read"}), (0, {"file_read"}), (WRITE, {"file_write"}), (READ | WRITE, {"file_read", "file_write"}), (4, {"file_read", "file_write"}),
+        (CREAT, {"file_read", "file_write"}), (READ | TRUNC, {"file_read", "file_write"}), (WRITE | CREAT | TRUNC, {"file_write"}), (32, {"file_read", "file_write"}),
+    ],
+)  # fmt: skip
+async def test_an_open_is_judged_by_all_that_it_may_do(flags: int, actions: set[str]) -> None:
+    lab = await Lab().greet()
+    await lab.say(open_(1, b"f", flags))
+    assert facts(lab.asked[-1]).actions == actions
+    assert facts(lab.asked[-1]).paths == {"/home/f"}
+
+
+async def test_a_file_is_used_only_as_it_was_judged() -> None:
+    lab = await Lab().greet()
+    await lab.opened(b"/r", b"r", READ)
+    await lab.opened(b"/w", b"w", WRITE)
+    bad = (
+        write(1, b"r", 0, b"x"), read(2, b"w", 0, 9), on(Type.READDIR, 3, b"r"), read(4, b"nothing", 0, 9), on(Type.CLOSE, 5, b""),
+        packet(Type.EXTENDED, 6, string(b"copy-data"), string(b"w"), u64(0), u64(0), string(b"r"), u64(0)),
+        packet(Type.FSETSTAT, 7, string(b"nothing"), NO_ATTRIBUTES),
+    )  # fmt: skip
+    assert await lab.say(*bad) == []
+    denied, failed = Code.PERMISSION_DENIED, Code.FAILURE
+    assert [code(one) for one in lab.heard()] == [denied, denied, denied, failed, failed, denied, failed]
+
+
+async def test_where_symlinks_lead_is_judged_too() -> None:
+    lab = Lab(real=lambda path: path.replace(b"/link", b"/etc"))
+    await lab.greet()
+    await lab.say(open_(1, b"/link/passwd"), on(Type.REMOVE, 2, b"/srv/link"), on(Type.REMOVE, 3, b"/link/x"))
+    judged = {one.text: facts(one).paths for one in lab.asked}
+    assert judged == {
+        "sftp read /link/passwd /etc/passwd (read)": {"/link/passwd", "/etc/passwd"},
+        "sftp remove /srv/link": {"/srv/link"},
+        "sftp remove /link/x /etc/x": {"/link/x", "/etc/x"},
+    }
+    await lab.say(packet(Type.SYMLINK, 4, string(b"../etc/shadow"), string(b"/srv/a/s")))
+    assert {"/srv/etc/shadow", "/srv/a/s"} <= facts(lab.asked[-1]).paths
+
+
+async def test_a_hard_link_is_as_much_as_reading_and_writing() -> None:
+    lab = await Lab().greet()
+    await lab.say(packet(Type.EXTENDED, 1, string(b"hardlink@openssh.com"), string(b"/a"), string(b"/b")))
+    assert facts(lab.asked[-1]).actions == {"file_symlink", "file_read", "file_write"}
+    assert facts(lab.asked[-1]).paths == {"/a", "/b"}
+
+
+async def test_dots_are_taken_out_of_what_is_sent() -> None:
+    lab = await Lab().greet()
+    (sent,) = await lab.say(packet(Type.RENAME, 1, string(b"/a/../b"), string(b"../c")))
+    assert sent[5:] == string(b"/b") + string(b"/c")
+    assert facts(lab.asked[-1]).paths == {"/b", "/c"}
+
+
+async def test_what_cannot_be_judged_is_refused_and_the_session_goes_on() -> None:
+    lab = await Lab().greet()
+    bad = (
+        on(Type.REMOVE, 1, b"/a\0b"), on(Type.REMOVE, 2, b"/" + b"x" * 5000), packet(Type.EXTENDED, 3, string(b"check-file"), b"junk"),
+        packet(Type.REMOVE, 4, b"\0\0"), packet(Type.OPEN, 5, string(b"/x"), u32(64), NO_ATTRIBUTES), packet(Type.REMOVE, 6, string(b"/x"), b"y"),
+    )  # fmt: skip
+    assert await lab.say(*bad) == []
+    got = [(number(one), code(one)) for one in lab.heard()]
+    denied, broken = Code.PERMISSION_DENIED, Code.BAD_MESSAGE
+    assert got == [(1, denied), (2, denied), (3, Code.OP_UNSUPPORTED), (4, broken), (5, broken), (6, broken)]
+    assert lab.asked == []
+    assert len(lab.reports) == 6
+    assert lab.ended == []
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        framed(bytes((99,)) + u32(1)), framed(bytes((Type.INIT,)) + u32(3)), framed(bytes((Type.STATUS,)) + u32(1)), framed(bytes((Type.REMOVE,))),
+        u32(0), u32(1 << 20), framed(bytes((Type.VERSION,)) + u32(3)), framed(b"\0"),
+    ],
+)  # fmt: skip
+async def test_what_is_no_request_ends_the_channel(junk: bytes) -> None:
+    lab = await Lab().greet()
+    assert await lab.say(junk, on(Type.REMOVE, 2, b"/x")) == []
+    assert len(lab.ended) == 1
+    assert lab.asked == []
+
+
+async def test_an_id_may_not_be_used_twice_at_once() -> None:
+    lab = await Lab(hold("remove")).greet()
+    await lab.say(on(Type.REMOVE, 1, b"/x"), on(Type.LSTAT, 1, b"/y"))
+    assert lab.ended == ["the client used the id 1 again before it was answered"]
+
+
+@pytest.mark.parametrize(
+    "first", [b"", framed(b"\x01\0"), framed(bytes((Type.INIT,)) + u32(2)), on(Type.REMOVE, 1, b"/x")]
+)
+async def test_a_client_begins_with_init(first: bytes) -> None:
+    lab = Lab()
+    lab.guard.from_client(first)
+    assert bool(lab.ended) is bool(first)
+    assert not lab.up
+
+
+async def test_the_target_is_asked_for_version_3_whatever_the_client_speaks_and_answers_it() -> None:
+    lab = Lab()
+    lab.guard.from_client(framed(bytes((Type.INIT,)) + u32(6)) + on(Type.REMOVE, 1, b"x"))
+    assert bytes(lab.up) == framed(bytes((Type.INIT,)) + u32(3))
+    lab.guard.from_upstream(framed(bytes((Type.VERSION,)) + u32(3) + string(b"x") + string(b"1")))
+    assert bytes(lab.down) == framed(bytes((Type.VERSION,)) + u32(3))
+    assert lab.asked == [], "what comes early waits until the home is known"
+    asked = number(packets(bytes(lab.up))[-1])
+    lab.up.clear()
+    lab.guard.from_upstream(name(asked, b"/h"))
+    await lab.arrived()
+    assert facts(lab.asked[0]).paths == {"/h/x"}
+    old = Lab()
+    old.guard.from_client(framed(bytes((Type.INIT,)) + u32(3)))
+    old.guard.from_upstream(framed(bytes((Type.VERSION,)) + u32(6)))
+    assert old.ended == ["the target speaks SFTP version 6, and only version 3 can be judged"]
+
+
+@pytest.mark.parametrize(
+    "first", [status(1), handle(1, b"h"), framed(bytes((Type.VERSION,)) + u32(3)), framed(b"\x65")]
+)
+async def test_a_target_that_talks_first_ends_the_channel(first: bytes) -> None:
+    lab = Lab()
+    lab.guard.from_upstream(first)
+    assert len(lab.ended) == 1
+    assert not lab.down
+
+
+async def test_relative_paths_are_refused_where_the_home_is_not_known() -> None:
+    lab = Lab()
+    lab.guard.from_client(framed(bytes((Type.INIT,)) + u32(3)))
+    lab.guard.from_upstream(framed(bytes((Type.VERSION,)) + u32(3)))
+    lab.guard.from_upstream(status(number(packets(bytes(lab.up))[-1]), 3))
+    lab.up.clear()
+    lab.down.clear()
+    sent = await lab.say(on(Type.REMOVE, 1, b"x"), on(Type.REMOVE, 2, b"/x"))
+    assert [one[9:] for one in sent] == [b"/x"]
+    assert [code(one) for one in lab.heard()] == [Code.PERMISSION_DENIED]
+
+
+@pytest.mark.parametrize("twice", [True, False])
+async def test_an_answer_that_nobody_waits_for_ends_the_channel(twice: bool) -> None:
+    lab = await Lab().greet()
+    (sent,) = await lab.say(on(Type.REMOVE, 1, b"/x"))
+    mine = number(sent)
+    got = await lab.hear(status(mine), status(mine)) if twice else await lab.hear(status(mine + 500))
+    assert len(got) == twice
+    assert lab.ended == ["the target answered an SFTP request that it was not asked, or one twice"]
+
+
+@pytest.mark.parametrize(
+    "answer", [handle(0, b"h"), name(0, b"x"), packet(Type.DATA, 0, string(b"x")), packet(Type.ATTRS, 0)]
+)
+async def test_an_answer_of_the_wrong_kind_ends_the_channel(answer: bytes) -> None:
+    lab = await Lab().greet()
+    (sent,) = await lab.say(on(Type.REMOVE, 1, b"/x"))
+    assert await lab.hear(answer[:5] + sent[1:5] + answer[9:]) == []
+    assert len(lab.ended) == 1
+
+
+async def test_a_target_cannot_send_more_than_was_asked_nor_give_a_handle_twice() -> None:
+    lab = await Lab().greet()
+    await lab.opened(b"/r", b"r")
+    (sent,) = await lab.say(read(1, b"r", 0, 4))
+    assert await lab.hear(packet(Type.DATA, number(sent), string(b"12345"))) == []
+    assert len(lab.ended) == 1
+    again = await Lab().greet()
+    await again.opened(b"/r", b"r")
+    (sent,) = await again.say(open_(2, b"/s"))
+    assert await again.hear(handle(number(sent), b"r")) == []
+    assert again.ended == ["the target gave out an SFTP handle that is in use"]
+
+
+async def test_a_read_is_cut_to_what_a_packet_holds() -> None:
+    lab = await Lab().greet()
+    await lab.opened(b"/r", b"r")
+    (sent,) = await lab.say(read(1, b"r", 7, 0xFFFFFFFF))
+    assert sent[-4:] == u32(MAX_DATA)
+
+
+async def test_what_went_through_is_counted_and_hashed() -> None:
+    lab = await Lab().greet()
+    await lab.opened(b"/f", b"h", READ | WRITE)
+    sent = await lab.say(
+        write(1, b"h", 0, b"one"), write(2, b"h", 3, b"two"), read(3, b"h", 2, 9), read(4, b"h", 99, 9)
+    )
+    ids = [number(one) for one in sent]
+    await lab.hear(status(ids[1]), status(ids[0]), packet(Type.DATA, ids[2], string(b"etwo")), status(ids[3], 1))
+    (sent,) = await lab.say(on(Type.CLOSE, 5, b"h"))
+    await lab.hear(status(number(sent)))
+    (report,) = lab.reports
+    down, up = report.moved
+    assert (up.size, up.start, up.sha256) == (6, 0, hashlib.sha256(b"onetwo").hexdigest())
+    assert (down.size, down.start, down.sha256) == (4, 2, hashlib.sha256(b"etwo").hexdigest())
+    assert (report.ok, report.verb, report.paths) == (True, "update", ("/f",))
+
+
+async def test_a_hash_is_not_made_up_where_bytes_did_not_come_in_order_or_failed() -> None:
+    for second, answer in (
+        (write(2, b"h", 9, b"two"), 0),
+        (write(2, b"h", 0, b"two"), 0),
+        (write(2, b"h", 3, b"two"), 4),
+    ):
+        lab = await Lab().greet()
+        await lab.opened(b"/f", b"h", WRITE)
+        sent = await lab.say(write(1, b"h", 0, b"one"), second)
+        await lab.hear(status(number(sent[0])), status(number(sent[1]), answer))
+        (sent,) = await lab.say(on(Type.CLOSE, 3, b"h"))
+        await lab.hear(status(number(sent)))
+        assert lab.reports[0].moved[0].sha256 == ""
+        assert lab.reports[0].ok is (answer == 0)
+
+
+async def test_a_client_that_floods_is_not_read_and_then_goes_on() -> None:
+    lab = await Lab(hold("remove"), Limits(waiting=3, in_flight=2, backlog=200)).greet()
+    for one in range(6):
+        await lab.say(on(Type.REMOVE, one, b"/%d" % one))
+    assert len(lab.asked) == 3
+    assert lab.paused == [True]
+    for one in range(6):
+        lab.release(f"/{one}")
+        for sent in await lab.arrived():
+            await lab.hear(status(number(sent)))
+        await lab.arrived()
+    assert len(lab.asked) == 6
+    assert lab.paused[-1] is False
+    assert lab.ended == []
+
+
+async def test_a_client_that_floods_on_is_cut_off() -> None:
+    lab = await Lab(hold("remove"), Limits(waiting=1, backlog=200)).greet()
+    for one in range(20):
+        lab.guard.from_client(on(Type.REMOVE, one, b"/%d" % one))
+    assert lab.ended == ["the client sent over 200 bytes while its requests wait"]
+
+
+async def test_requests_that_the_target_never_answers_are_bounded() -> None:
+    lab = await Lab(limits=Limits(in_flight=5)).greet()
+    await lab.opened(b"/r", b"r")
+    sent = await lab.say(*(read(one, b"r", one, 1) for one in range(20)))
+    assert len(sent) == 5
+    assert lab.paused == [True]
+    await lab.hear(*(packet(Type.DATA, number(one), string(b"x")) for one in sent))
+    assert len(await lab.arrived()) == 5
+
+
+async def test_a_client_that_does_not_read_is_not_served_on() -> None:
+    lab = await Lab().greet()
+    lab.guard.stall(True)
+    assert await lab.say(on(Type.REMOVE, 1, b"/x")) == []
+    assert lab.paused == [True]
+    lab.guard.stall(False)
+    assert len(await lab.arrived()) == 1
+    assert lab.paused == [True, False]
+
+
+async def test_open_files_are_bounded() -> None:
+    lab = await Lab(limits=Limits(handles=2)).greet()
+    sent = await lab.say(open_(1, b"/a"), on(Type.OPENDIR, 2, b"/b"), open_(3, b"/c"))
+    assert len(sent) == 2
+    assert [(number(one), code(one)) for one in lab.heard()] == [(3, Code.FAILURE)]
+    await lab.hear(handle(number(sent[0]), b"a"), status(number(sent[1]), 2))
+    (sent,) = await lab.say(open_(4, b"/d"))
+    await lab.hear(handle(number(sent), b"d"))
+    assert await lab.say(open_(5, b"/e")) == []
+    (sent,) = await lab.say(on(Type.CLOSE, 6, b"a"))
+    assert len(await lab.say(open_(7, b"/e"))) == 1
+
+
+async def test_a_client_that_leaves_withdraws_what_is_held_and_is_told_on() -> None:
+    lab = await Lab(hold("remove")).greet()
+    await lab.opened(b"/w", b"w", WRITE)
+    await lab.say(
+        write(1, b"w", 0, b"half"), on(Type.REMOVE, 2, b"/x"), packet(Type.MKDIR, 3, string(b"/m"), NO_ATTRIBUTES)
+    )
+    await lab.guard.close()
+    assert lab.withdrawn == ["sftp remove /x"]
+    lines = [one.line for one in lab.reports]
+    assert lines == [
+        'mkdir "/m" unanswered: the channel ended',
+        f'write "/w" 4 bytes sha256 {hashlib.sha256(b"half").hexdigest()} not closed: the channel ended',
+    ]
+    assert not any(one.ok for one in lab.reports)
+    lab.guard.from_client(on(Type.REMOVE, 4, b"/y"))
+    lab.guard.from_upstream(status(1))
+    assert await lab.arrived() == []
+
+
+async def test_the_end_of_a_file_waits_for_what_is_held() -> None:
+    lab = await Lab(hold("remove")).greet()
+    await lab.guard.settled()
+    await lab.say(on(Type.REMOVE, 1, b"/x"))
+    settled = asyncio.ensure_future(lab.guard.settled())
+    await idle()
+    assert not settled.done()
+    lab.release("/x")
+    (sent,) = await lab.arrived()
+    await lab.hear(status(number(sent)))
+    await settled
+
+
+async def test_a_judge_that_breaks_ends_the_channel_without_a_word_of_it() -> None:
+    def broken(_one: Operation) -> str:
+        raise RuntimeError("s3cr3t")
+
+    lab = await Lab(broken).greet()
+    assert await lab.say(on(Type.REMOVE, 1, b"/x")) == []
+    assert lab.ended == ["a request could not be judged (RuntimeError)"]
+    await lab.guard.close()
