@@ -104,7 +104,7 @@ SSH_TRAITS: frozenset[str] = frozenset(
     {
         # what the text does not say
         "variable", "substitution", "arithmetic", "glob", "brace", "tilde",
-        "computed",  # the name of a program is any of these
+        "computed",  # the name of a program is any of these, or an argument may become an option
         "stdin",  # what runs, or is given to a program, comes over the connection
         # what changes the meaning of the rest
         "environment",  # NAME=value before a program, or as a statement, export …
@@ -112,6 +112,7 @@ SSH_TRAITS: frozenset[str] = frozenset(
         "builtin",  # a builtin that changes the shell itself: set, shopt, trap, enable, hash, exec …
         # what it touches
         "redirects_out", "redirects_in", "descriptor", "heredoc", "network",
+        "terminal",  # it runs in a pty, where a pager takes commands of its own
         # how it goes on
         "background", "loop",
         "compound",  # more than programs, arguments and operators between them: groups, keywords, substitutions, comments …

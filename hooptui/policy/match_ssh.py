@@ -13,7 +13,7 @@ from typing import Final
 
 from hooptui.core.model import Invocation, SshFacts
 from hooptui.core.vocabulary import SSH_ACTIONS, SSH_FORWARDS, SSH_TRAITS
-from hooptui.policy.globs import any_glob, pattern
+from hooptui.policy.globs import any_glob, pattern, wild
 from hooptui.policy.rules import Rule
 from hooptui.policy.rules_ssh import Program, Ssh, expand
 
@@ -41,6 +41,7 @@ def covers(program: Program) -> Callable[[Invocation], bool]:
         )
         for words in lines
     ]
+    fixed = frozenset(word for words in lines for word in words if not wild(word))
     fits = _settled(program.arguments) if program.arguments is not None else None
     bad = any_glob(program.never) if program.never is not None else None
 
@@ -53,7 +54,7 @@ def covers(program: Program) -> Callable[[Invocation], bool]:
             if (
                 all(is_word(word) for is_word, word in zip(head, words, strict=False))
                 and (fits is None or all(map(fits, rest)))
-                and (bad is None or not any(map(bad, rest)))
+                and (bad is None or not any(bad(word) for word in words[1:] if word not in fixed))
             ):
                 return True
         return False

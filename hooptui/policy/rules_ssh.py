@@ -41,7 +41,7 @@ class Program:
     arguments: Texts | None = None
     """In an allow every argument beyond the words of `run` must match one; in a deny or approve one argument that does is enough."""
     never: Texts | None = None
-    """In an allow: no argument may match one of these."""
+    """In an allow: no argument may match one of these, but for the words that `run` has without a wildcard."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from hooptui.policy.loader import load
 from hooptui.policy.suite import check, coverage, run_tests
 from hooptui.protocols.postgres.facts import understand
 from hooptui.protocols.postgres.facts_statements import DOES, NEUTRAL_CLASSES, QUERIES
+from hooptui.protocols.ssh.commands import read_command
 from tests.policy.making import DEV, PROD, who
 
 SHIPPED = Path(__file__).resolve().parents[2] / "policies"
@@ -31,6 +32,7 @@ def test_these_are_shipped() -> None:
         "just-in-time.yaml",
         "on-call.yaml",
         "pii-masking.yaml",
+        "ssh-strict.yaml",
     ]
 
 
@@ -43,8 +45,8 @@ def test_alone_and_together_they_pass_their_tests_which_notice_every_rule(paths:
     assert report.policy is not None
     masks_only = not report.policy.rules
     assert report.warnings == ((f"{paths[0]}:1: nothing is allowed: nobody can connect",) if masks_only else ())
-    assert [str(one) for one in run_tests(report.policy, reader).failed] == []
-    assert [str(one) for one in coverage(report.policy, reader).uncovered] == []
+    assert [str(one) for one in run_tests(report.policy, reader, read_command).failed] == []
+    assert [str(one) for one in coverage(report.policy, reader, read_command).uncovered] == []
 
 
 @pytest.fixture(scope="module")

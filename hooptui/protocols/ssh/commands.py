@@ -169,7 +169,7 @@ def _start(found: _Found, words: list[Word], level: int) -> None:
         raise _NotUnderstood(f"it starts more than {MAX_INVOCATIONS} programs")
     for one in words:
         found.traits |= one.traits
-    if words[0].traits:
+    if words[0].traits or any("glob" in one.traits and one.text[0] in "*?[-" for one in words):
         found.traits.add("computed")
     arguments = tuple(one.text for one in words[1:])
     found.invocations.append(Invocation("" if words[0].traits else words[0].text, arguments))

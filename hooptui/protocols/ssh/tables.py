@@ -58,7 +58,7 @@ SHELL_STATE: Final = frozenset(
 NETWORK: Final = frozenset(
     {
         "curl", "wget", "nc", "ncat", "netcat", "socat", "telnet", "ftp", "lftp", "tftp", "scp", "sftp", "ssh", "rsync", "aria2c",
-        "http", "https", "axel", "smbclient", "mail", "sendmail", "mailx", "nmap", "dig", "host", "nslookup", "ping", "openssl",
+        "http", "https", "axel", "smbclient", "mail", "sendmail", "mailx", "nmap", "dig", "host", "nslookup", "openssl",
         "aws", "gcloud", "az", "rclone", "s3cmd", "autossh", "sshuttle", "chisel", "ngrok", "whois", "finger", "git",
     }
 )  # fmt: skip
