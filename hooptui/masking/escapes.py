@@ -35,17 +35,23 @@ class Mark(NamedTuple):
     kind: Kind
 
 
-_STRING = rf"\x1b[\]PX^_][^\x07\x18\x1a\x1b]{{0,{STRING_MAX}}}"
-_SEQUENCE = re.compile(
-    r"\x1b\[[0-?]{0,256}[ -/]{0,8}(?P<csi>[@-~])"
+_STRING = rf"[\]PX^_][ -~]{{0,{STRING_MAX}}}"
+_STEERING = (
+    r"[\x07\x08\r\x0e\x0f\x1b\x7f](?:(?<=\x1b)(?:"
+    r"\[[0-?]{0,256}[ -/]{0,8}(?P<csi>[@-~])"
     rf"|(?P<string>{_STRING}(?:\x07|\x1b\\))"
-    rf"|(?P<part>(?:\x1b\[[0-?]{{0,256}}[ -/]{{0,8}}|{_STRING}\x1b?|\x1b[ -/]{{0,4}}|\r)\Z)"
-    r"|\x1b[ -/]{1,4}[0-~]"
-    r"|\x1b(?P<escape>[0-~]?)"
-    r"|(?P<move>\r(?!\n)|\x08)"
-    r"|[\x07\x0e\x0f\x7f]"
+    r"%s"
+    r"|[ -/]{1,4}[0-~]"
+    r"|(?P<escape>[0-~]?)"
+    r")|(?P<move>(?<=\r)(?!\n)|(?<=\x08))|(?<=[\x07\x0e\x0f\x7f]))"
 )
-"""One sequence; `part` is one that the end of the input cut off."""
+"""Made of ASCII alone, so that it reads bytes and text alike; a line end is in none. It begins with a set of characters,
+which is what makes searching fast."""
+_PART = rf"|(?P<part>(?:\[[0-?]{{0,256}}[ -/]{{0,8}}|{_STRING}\x1b?|[ -/]{{0,4}})\Z)"
+_SEQUENCE = re.compile((_STEERING % _PART).replace(r"(?<=\r)(?!\n)", r"(?<=\r)(?!\n|\Z)") + r"|(?P<cut>\r\Z)")
+"""One sequence; `part` and `cut` are what the end of the input cut off."""
+_BYTES = re.compile((_STEERING % "").encode())
+_TEXTS = re.compile((rf"\x1b({_STRING})(?:\x07|\x1b\\)").encode())
 _STAYS = frozenset("JKhlmnpqtc")
 """Final bytes of those CSI sequences that leave the cursor where it is."""
 _GOES = frozenset("78DEHMc")
@@ -59,6 +65,25 @@ def plain(data: bytes) -> bool:
     if any(code in data for code in _ODD):
         return False
     return data.count(b"\r") == data.count(b"\r\n")
+
+
+def stripped(data: bytes) -> bytes:
+    """What is left of whole lines without their control sequences."""
+    return _BYTES.sub(b"", data)
+
+
+def parted(data: bytes) -> bytes:
+    """The same with a line end for every move of the cursor."""
+    return _BYTES.sub(_line_end, data)
+
+
+def texts(data: bytes) -> bytes:
+    """What the control strings in it carry, each in its own line."""
+    return b"\n".join(_TEXTS.findall(data)) if b"\x1b" in data else b""
+
+
+def _line_end(found: re.Match[bytes]) -> bytes:
+    return b"\n" if _kind(found.lastgroup, found.group()[-1:].decode("latin-1")) is Kind.MOVE else b""
 
 
 def encoded(text: str) -> bytes:
@@ -78,17 +103,24 @@ class Lexer:
         """Characters of the incomplete sequence that `flush` gave out already."""
 
     @property
-    def idle(self) -> bool:
-        """Nothing incomplete is known, so that the next byte starts afresh."""
-        return not self._part and not self._decoder.getstate()[0]
-
-    @property
     def waiting(self) -> bool:
         """Something incomplete has not been given out."""
         return len(self._part) > self._sent or bool(self._decoder.getstate()[0])
 
+    @property
+    def unread(self) -> bytes | None:
+        """The bytes of what is incomplete; None when a part of them was given out."""
+        return None if self._sent else encoded(self._part) + self._decoder.getstate()[0]
+
+    def reset(self) -> None:
+        """Forget what is incomplete: its bytes will be fed again."""
+        self._decoder.reset()
+        self._part, self._sent = "", 0
+
     def feed(self, data: bytes) -> tuple[str, list[Mark]]:
         """The text that is complete now, and the marks in it by their index in this text."""
+        if not self._part and plain(data):
+            return self._decoder.decode(data), []
         return self._read(self._decoder.decode(data))
 
     def flush(self) -> tuple[str, list[Mark]]:
@@ -114,24 +146,25 @@ class Lexer:
             if start > at:
                 pieces.append(raw[at:start])
                 size += start - at
-            if match.lastgroup == "part":
+            if match.lastgroup in ("part", "cut"):
                 self._part, self._sent = match.group(), max(0, sent - start)
                 return "".join(pieces), marks
             if end > at:
-                marks.append(Mark(size, raw[max(start, at) : end], _kind(match)))
+                marks.append(Mark(size, raw[max(start, at) : end], _kind(match.lastgroup, raw[end - 1])))
                 at = end
         pieces.append(raw[at:])
         return "".join(pieces), marks
 
 
-def _kind(match: re.Match[str]) -> Kind:
-    match match.lastgroup:
+def _kind(group: str | None, final: str) -> Kind:
+    """By the group that matched and the last character of the sequence."""
+    match group:
         case "csi":
-            return Kind.SKIP if match["csi"] in _STAYS else Kind.MOVE
+            return Kind.SKIP if final in _STAYS else Kind.MOVE
         case "string":
             return Kind.STRING
         case "escape":
-            return Kind.MOVE if match["escape"] in _GOES else Kind.SKIP
+            return Kind.MOVE if final in _GOES else Kind.SKIP
         case "move":
             return Kind.MOVE
         case _:

@@ -15,7 +15,7 @@ import re
 
 from hooptui.masking import tokens
 
-SEPARATORS = frozenset(' \t\n\r\x0b\x0c\x00:;,"<>[]{}|*?`\\')
+_SEPARATOR = re.compile(r"[ \t\n\r\x0b\x0c\x00:;,\"<>\[\]{}|*?`\\]")
 """Never inside a value of one word, never in a look-around."""
 
 REACH = 160
@@ -23,7 +23,7 @@ REACH = 160
 
 _GOES_ON = re.compile(
     r"(?:"
-    r"[0-9][ .()/-]{0,4} "  # cards, phone numbers
+    r"[0-9)][ .()/-]{1,4} "  # phone numbers
     r"|[A-Za-z]{2}[0-9]{2}(?: [0-9A-Za-z]{4}){0,8} "  # IBAN
     r"|-----BEGIN [A-Z0-9 ]{0,60}"
     r"|[sS][eE][cC][rR][eE][tT][\s\S]{0,40}"  # a label, and an AWS key behind it
@@ -36,6 +36,8 @@ _KEY_BEGINS = re.compile(
     + "|".join(f"{token.prefix}{token.chars}{{{min(token.size, 8)},}}+" for token in tokens.TOKENS)
     + r")\Z|-----BEGIN [A-Z0-9 ]{0,60}-{0,5}\Z"
 )
+_DIGITS = frozenset("0123456789")
+_STEP = 128
 _KEY_WINDOW = 256
 _TOKEN_BEGINS = 12
 
@@ -43,13 +45,20 @@ _TOKEN_BEGINS = 12
 def last(text: str, beyond: int = 0) -> int:
     """The last seam in a text that begins at one, 0 when there is none. Those up to `beyond` are known to be none."""
     private = "PRIVATE KEY" in text or "PuTTY-User-Key-File-" in text
-    for end in range(len(text), beyond, -1):
-        if text[end - 1] in SEPARATORS and _is_seam(text, end) and not (private and _key_open(text, end)):
-            return end
+    high = len(text)
+    while high > beyond:
+        low = max(beyond, high - _STEP)
+        for found in reversed(list(_SEPARATOR.finditer(text, low, high))):
+            end = found.end()
+            if _is_seam(text, end) and not (private and _key_open(text, end)):
+                return end
+        high = low
     return 0
 
 
 def _is_seam(text: str, end: int) -> bool:
+    if text[end - 1] == " " and text[end - 2 : end - 1] in _DIGITS:
+        return False  # cards and phone numbers go on; a first space has the empty text in front
     return _GOES_ON.search(text, max(0, end - REACH), end) is None
 
 
@@ -83,7 +92,7 @@ def likely(text: str) -> bool:
     return body >= 0 and _key_open(text, len(text)) and _body_end(text, body, len(text)) == len(text)
 
 
-END_OF_WORD = re.compile(r"[ \t\n\r\x0b\x0c\x00:;,\"<>\[\]{}|*?`\\]")
+END_OF_WORD = _SEPARATOR
 """Finds where a value of one word stops that is too long to be held."""
 END_OF_KEY = re.compile(r"[^A-Za-z0-9+/=\s\\:,.()_-]")
 """Finds where a private key that is too long to be held stops to look like one."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +19,7 @@ from hooptui.core.gate import Masked
 from hooptui.core.model import MaskAction, MaskSet
 from hooptui.masking import detectors, prefilter, seams, strategies
 from hooptui.masking.detectors import Hit
-from hooptui.masking.escapes import Kind, Lexer, Mark, encoded, plain
+from hooptui.masking.escapes import Kind, Lexer, Mark, encoded, parted, plain, stripped, texts
 from hooptui.masking.strategies import Ruling, replaced, stronger
 from hooptui.masking.weave import Woven, spots, woven
 
@@ -37,6 +37,7 @@ _ECHO = 2
 _NEAR = 1024
 _BEFORE = 128
 _WINDOW = 1024
+_BLOCK = 2048
 _TOKEN_LEAST = 8 * 1024
 _ROUNDS = 3
 _STARS = 64
@@ -148,9 +149,9 @@ class StreamMasker:
         self._last = now
         if not self._held:
             self._since, self._wait = now, self._patience
-        out = self._passed(data, now)
+        out = self._passed(data, now, deep=len(data) <= _BLOCK)
         if out is None:
-            out = encoded(self._absorbed(*self._lexer.feed(data), now))
+            out = b"".join([self._block(data[at:end], now) for at, end in _blocks(data)])
         if typed and len(self._text) - self._shown <= _ECHO and len(data) <= _STARS and not self._lexer.waiting:
             out += encoded(self._given())  # the echo of a key: it comes alone, and every millisecond is felt
         return self._result(out)
@@ -188,26 +189,51 @@ class StreamMasker:
         self._fired.clear()
         return Released(out, rules) if out else NOTHING
 
-    def _passed(self, data: bytes, now: float) -> bytes | None:
-        """The fast way: bytes in which no detector can match go on up to their last seam; None when it cannot be taken."""
-        if self._marks or self._shown or self._sink is not None or not self._lexer.idle:
-            return None
-        whole = encoded(self._text) + data if self._text else data
-        if not plain(whole) or self._screen(whole):
+    def _block(self, data: bytes, now: float) -> bytes:
+        out = self._passed(data, now, deep=True)
+        return encoded(self._absorbed(*self._lexer.feed(data), now)) if out is None else out
+
+    def _passed(self, data: bytes, now: float, *, deep: bool) -> bytes | None:
+        """The fast way: bytes in which no detector finds anything go on up to a seam; None when it cannot be taken.
+
+        `deep`: ask the detectors where the screen has doubts.
+        """
+        unread = self._lexer.unread
+        if self._shown or self._sink is not None or unread is None or len(self._text) > len(data):
+            return None  # the last one: what is held would be read again and again
+        held = encoded(Woven(self._text, self._marks).raw()) + unread if self._text or unread else b""
+        whole = held + data if held else data
+        clear = plain(whole)
+        cut = len(whole)
+        if not clear:
+            cut = whole.rfind(b"\n") + 1  # no sequence goes across a line end
+            if cut <= len(held):
+                return None
+        seen = whole if clear else stripped(whole[:cut])
+        if self._screen(seen):
+            # A value that is too long to be held is masked on a suspicion, for which the detectors would have to wait.
+            if not deep or len(seen) > HELD_MAX or self._found(seen):
+                return None
+            if not clear and self._found(parted(whole[:cut])):
+                return None
+        if not clear and self._screen(texts(whole[:cut])):
             return None
         # A seam and all that decides about it is ASCII, so that the bytes can stand for the characters.
-        window = whole[-_WINDOW:].decode("latin-1")
-        before = len(whole) - len(window)
-        cut = seams.last(window, seams.REACH if before else 0)
-        if not cut:
+        window = seen[-_WINDOW:].decode("latin-1")
+        seam = seams.last(window, seams.REACH if len(window) < len(seen) else 0)
+        if not seam or not (clear or seam == len(window)):
             return None
-        cut += before
-        self._text = ""
-        if cut < len(whole):
-            self._text, _ = self._lexer.feed(whole[cut:])
-            self._since, self._wait = now, self._patience
-        self._looked = len(self._text)
-        return whole if cut == len(whole) else whole[:cut]
+        cut -= len(window) - seam
+        self._text, self._looked = "", 0
+        self._marks.clear()
+        self._lexer.reset()
+        if cut == len(whole):
+            return whole
+        self._since, self._wait = now, self._patience
+        return whole[:cut] + encoded(self._absorbed(*self._lexer.feed(whole[cut:]), now))
+
+    def _found(self, seen: bytes) -> bool:
+        return bool(self._look(seen.decode("utf-8", "surrogateescape")))
 
     def _absorbed(self, text: str, marks: list[Mark], now: float) -> str:
         """Add text to what is held, and return what need not be held any more."""
@@ -357,3 +383,12 @@ class StreamMasker:
         if mark.kind is Kind.STRING and (found := self._look(raw)):
             raw = woven(raw, (), 0, found, lambda hit: self._stand_in(hit, raw[hit.start : hit.end])).text
         return Mark(mark.at + base, raw, mark.kind)
+
+
+def _blocks(data: bytes) -> Iterator[tuple[int, int]]:
+    """Pieces of whole lines, so that one find does not make all of a chunk slow."""
+    at = 0
+    while at < len(data):
+        end = data.find(b"\n", at + _BLOCK) + 1 or len(data)
+        yield at, end
+        at = end
