@@ -6,7 +6,7 @@ Knows the settings of the rooms it configures, and opens nothing but the file it
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,12 +15,12 @@ from typing import TypeVar
 from hooptui import config_build as build
 from hooptui.auth.issuer import Issuer
 from hooptui.auth.leases import LeaseSettings
-from hooptui.config_build import NotifyConfig, PortalConfig, TargetConfig, Wrong
+from hooptui.config_build import NotifyConfig, PortalConfig, SshTargetConfig, TargetConfig, Wrong
 from hooptui.config_shape import ConfigYaml
 from hooptui.core.model import Identity, Kind
 from hooptui.errors import UserError
 from hooptui.protocols.postgres.proxy import Limits
-from hooptui.strictyaml import YamlError, decode
+from hooptui.strictyaml import Node, YamlError, decode
 from hooptui.strictyaml import load as load_yaml
 
 __all__ = ["Config", "Listen", "TargetConfig", "Tls", "is_loopback", "load", "load_text"]
@@ -34,6 +34,8 @@ T = TypeVar("T")
 class Listen:
     postgres: tuple[str, int]
     """Host and port; port 0 lets the kernel choose."""
+    ssh: tuple[str, int] | None = None
+    """None when SSH is not served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,9 @@ class Config:
     issuers: tuple[Issuer, ...]
     policy: tuple[Path, ...]
     targets: tuple[TargetConfig, ...]
+    """The PostgreSQL databases."""
+    hosts: tuple[SshTargetConfig, ...]
+    """The SSH hosts."""
     recording_cap: int
     """Bytes of result rows kept for one operation."""
     tell_every: float
@@ -73,7 +78,7 @@ def load(path: Path) -> Config:
         UserError: everything that is wrong with it, a line each.
     """
     try:
-        return _config(decode(load_yaml(path), ConfigYaml), str(path), path.resolve().parent)
+        return _config(_shape(load_yaml(path)), str(path), path.resolve().parent)
     except YamlError as wrong:
         raise UserError(str(wrong)) from None
 
@@ -81,9 +86,29 @@ def load(path: Path) -> Config:
 def load_text(text: str, name: str, base: Path) -> Config:
     """As `load`, from text; `name` stands for the file in errors."""
     try:
-        return _config(decode(load_yaml(text, name), ConfigYaml), name, base)
+        return _config(_shape(load_yaml(text, name)), name, base)
     except YamlError as wrong:
         raise UserError(str(wrong)) from None
+
+
+def _shape(node: Node) -> ConfigYaml:
+    """The file in its shape; a file that is wrong elsewhere is told at once what is wrong with its targets too.
+
+    Raises:
+        YamlError: everything that is wrong.
+    """
+    try:
+        return decode(node, ConfigYaml)
+    except YamlError as wrong:
+        problems = [str(wrong)]
+    targets = node.value.get("targets") if isinstance(node.value, Mapping) else None
+    if targets is not None and isinstance(targets.value, Mapping):
+        for name, one in targets.value.items():
+            try:
+                build.shape(name, one)
+            except (Wrong, YamlError) as wrong:
+                problems.append(str(wrong))
+    raise YamlError(*problems)
 
 
 def _config(given: ConfigYaml, file: str, base: Path) -> Config:
@@ -102,8 +127,11 @@ def _config(given: ConfigYaml, file: str, base: Path) -> Config:
         f"{file}: issuers: found {url} twice, expected each once" for url in {u for u in urls if urls.count(u) > 1}
     )
     targets = tuple(
-        found for name, yaml in given.targets.items() if (found := collect(partial(build.target, name, yaml, base)))
+        found for name, node in given.targets.items() if (found := collect(partial(build.target, name, node, base)))
     )
+    hosts = tuple(one for one in targets if isinstance(one, SshTargetConfig))
+    if bool(hosts) != (given.listen.ssh is not None):
+        problems.append(f"{file}: listen.ssh: expected listen.ssh and targets of protocol ssh together, or neither")
     channels = tuple(told for yaml in given.notify if (told := collect(partial(build.channel, yaml, base))))
     portal = collect(
         lambda: build.portal(given.portal, given.listen.portal, {one.url: one for one in issuers}, base, file)
@@ -118,12 +146,16 @@ def _config(given: ConfigYaml, file: str, base: Path) -> Config:
         file=file,
         name=given.name,
         state_dir=base / given.state_dir,
-        listen=Listen(build.address(given.listen.postgres)),
+        listen=Listen(
+            build.address(given.listen.postgres),
+            build.address(given.listen.ssh) if given.listen.ssh is not None else None,
+        ),
         tls=Tls(given.tls.names, build.under(base, given.tls.cert), build.under(base, given.tls.key)),
         operator=operator,
         issuers=issuers,
         policy=tuple(base / path for path in given.policy),
-        targets=targets,
+        targets=tuple(one for one in targets if isinstance(one, TargetConfig)),
+        hosts=hosts,
         recording_cap=given.recording.cap,
         tell_every=given.approvals.remind,
         limits=Limits(

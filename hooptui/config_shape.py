@@ -27,6 +27,7 @@ Reference = Mapping[str, Node]
 @dataclass(frozen=True, slots=True)
 class ListenYaml:
     postgres: Address
+    ssh: Address | None = None
     portal: Address | None = None
 
 
@@ -111,6 +112,36 @@ class TargetYaml:
     connect_timeout: Annotated[Duration, Between(0.1, 300, "100ms to 5m")] = Duration(10.0)
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     mint: MintYaml | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SshTargetYaml:
+    where: Where
+    protocol: Literal["ssh"]
+    host: Annotated[str, NotEmpty("a host name or an address")]
+    user: Annotated[str, NotEmpty("the user that the gateway logs in as")]
+    key: Reference
+    """The gateway's private key for that user, in OpenSSH's format."""
+    port: Annotated[int, Between(1, 65535)] = 22
+    known_hosts: Path | None = None
+    host_key: Annotated[tuple[str, ...], OneOrMany()] = ()
+    """Public host keys, a line each."""
+    host_ca: Annotated[tuple[str, ...], OneOrMany()] = ()
+    """Public keys of the authorities that sign host keys, a line each."""
+    connect_timeout: Annotated[Duration, Between(0.1, 300, "100ms to 5m")] = Duration(10.0)
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        if not (self.known_hosts or self.host_key or self.host_ca):
+            raise ValueError("known_hosts, host_key or host_ca: an unknown host is never trusted")
+        if self.known_hosts and (self.host_key or self.host_ca):
+            raise ValueError("known_hosts, or host_key and host_ca, not both")
+
+
+TARGETS: Mapping[str, type[TargetYaml] | type[SshTargetYaml]] = MappingProxyType(
+    {"postgres": TargetYaml, "ssh": SshTargetYaml}
+)
+"""The shape of a target by its protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +241,8 @@ class ConfigYaml:
     listen: ListenYaml
     issuers: Annotated[tuple[IssuerYaml, ...], NotEmpty("at least one issuer")]
     policy: Annotated[tuple[Path, ...], OneOrMany(), NotEmpty("at least one policy file or directory")]
-    targets: Annotated[Mapping[str, TargetYaml], NotEmpty("at least one target")]
+    targets: Annotated[Mapping[str, Node], NotEmpty("at least one target")]
+    """Each in the shape that its protocol has; see TARGETS."""
     tls: TlsYaml = TlsYaml()
     operator: OperatorYaml | None = None
     recording: RecordingYaml = RecordingYaml()

@@ -340,10 +340,8 @@ class FrontDoor:
         self._spawn(session.end(Why.DEADLINE, f"this session's time is over: {WORDS[bound]}"))
 
     def _target(self, name: str, protocol: str) -> Target | None:
-        for one in self._config.targets:
-            if one.target.name == name and one.target.protocol == protocol:
-                return one.target
-        return None
+        known = [*(one.target for one in self._config.targets), *(one.target for one in self._config.hosts)]
+        return next((one for one in known if one.name == name and one.protocol == protocol), None)
 
     def _new_id(self) -> str:
         while True:

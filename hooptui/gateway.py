@@ -48,20 +48,18 @@ from hooptui.grants import KeptApprovals
 from hooptui.keeper import Keeper
 from hooptui.masking import make_masker
 from hooptui.notify.notifier import Notifier, channels_of
-from hooptui.policy.rules import Policy
 from hooptui.policy.store import PolicyHolder
-from hooptui.policy.suite import run_tests
 from hooptui.portal.server import Portal
 from hooptui.porter import GatewayPorter
 from hooptui.protocols.postgres import sasl
-from hooptui.protocols.postgres.facts import read_sql
 from hooptui.protocols.postgres.proxy import PostgresGate, PostgresTarget
-from hooptui.protocols.ssh.commands import read_command
+from hooptui.protocols.ssh.gate import SshGate
 from hooptui.seats import Seats
 from hooptui.statedir import prepare
 from hooptui.store.sqlite import Store
 from hooptui.store.trouble import StoreTrouble
-from hooptui.targets import served, store_tag
+from hooptui.targets import served, ssh_gate, store_tag
+from hooptui.vetting import failing
 
 VIA = {"postgres": "pg", "ssh": "ssh", "kubernetes": "k8s"}
 """Protocol names as the narrow column has them."""
@@ -82,10 +80,10 @@ class Gateway:
         self.clock = clock or SystemClock()
         self.bus = Bus()
         self.log = AuditLog(config.state_dir, clock=self.clock, on_health=self._on_health)
-        self.policy = PolicyHolder(config.policy, _failing)
+        self.policy = PolicyHolder(config.policy, failing)
         self.verifier = Verifier(config.issuers, self.clock)
-        self.watcher = Watcher(config.issuers, self.verifier, self.clock, self._issuer_trouble)
-        self.custody = Custody(self._mints, removed=self._removed, trouble=self._mint_trouble)
+        self.watcher = Watcher(config.issuers, self.verifier, self.clock, self._trouble)
+        self.custody = Custody(self._mints, removed=self._removed, trouble=self._trouble)
         self.sessions: dict[str, Session] = {}
         self.loop_delay = 0.0
         self.postgres: PostgresGate | None = None
@@ -94,6 +92,7 @@ class Gateway:
         self.door: FrontDoor | None = None
         self.store: Store | None = None
         self.portal: Portal | None = None
+        self.ssh: SshGate | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._purged = 0.0
 
@@ -130,6 +129,8 @@ class Gateway:
             host, port = config.listen.postgres
             actual = await self.postgres.start(host, port)
             self.listeners = (ListenerView("pg", f"{host}:{actual}", True),)
+            if config.listen.ssh is not None:
+                await self._open_ssh(config.listen.ssh, door)
             self.seats = Seats(config, self.clock, self.keeper, door, emit=self.emit, mask=self.mask)
             if config.portal is not None:
                 await self._open_portal(config.portal, door)
@@ -166,6 +167,14 @@ class Gateway:
             settings, channels, self.bus, gateway=self.config.name, target_of=target_of, trouble=door.trouble
         )
         self._spawn(notifier.run())
+
+    async def _open_ssh(self, address: tuple[str, int], door: FrontDoor) -> None:
+        """Raises:
+        CredentialTrouble, ValueError, OSError: SSH cannot be served.
+        """
+        self.ssh = ssh_gate(self.config, door, self.custody)
+        actual = await self.ssh.start(*address)
+        self.listeners += (ListenerView("ssh", f"{address[0]}:{actual}", True),)
 
     async def _open_portal(self, config: PortalConfig, door: FrontDoor) -> None:
         """Raises:
@@ -250,8 +259,8 @@ class Gateway:
             *(session.end(Why.DEADLINE, f"the gateway stops: {reason}") for session in tuple(self.sessions.values())),
             return_exceptions=True,
         )
-        if self.postgres is not None:
-            await self.postgres.close()
+        for gate in self._gates:
+            await gate.close()
         # What was minted is taken back, and on record as such, before the last word.
         await self.custody.close()
         # The journal's own failure is on the screen already, and must not stop the stop.
@@ -263,14 +272,18 @@ class Gateway:
         """Stop listening; return when the last session is gone or after `seconds`."""
         if self.door is not None:
             self.door.draining = True
-        if self.postgres is not None:
-            await self.postgres.stop()
+        for gate in self._gates:
+            await gate.stop()
         if self.portal is not None:
             await self.portal.stop()
         self.listeners = tuple(ListenerView(one.protocol, one.address, False, "draining") for one in self.listeners)
         if seconds > 0 and self.door is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.door.empty.wait(), seconds)
+
+    @property
+    def _gates(self) -> tuple[PostgresGate | SshGate, ...]:
+        return tuple(gate for gate in (self.postgres, self.ssh) if gate is not None)
 
     async def _close_all(self) -> None:
         for task in tuple(self._tasks):
@@ -280,8 +293,8 @@ class Gateway:
             self.door.close()
         if self.store is not None:
             self.store.close()
-        if self.postgres is not None:
-            await self.postgres.close()
+        for gate in self._gates:
+            await gate.close()
         if self.portal is not None:
             await self.portal.stop()
         await self.custody.close()
@@ -340,13 +353,9 @@ class Gateway:
         with contextlib.suppress(CannotRecord):  # it is gone all the same, and the journal has its own banner
             self.emit(CredentialRemoved(target, removed.kind, removed.name, removed.confirmed, removed.how))
 
-    def _mint_trouble(self, target: str, code: str, words: str) -> None:
+    def _trouble(self, where: str, code: str, words: str) -> None:
         if self.door is not None:
-            self.door.trouble(target, code, words)
-
-    def _issuer_trouble(self, issuer: str, code: str, words: str) -> None:
-        if self.door is not None:
-            self.door.trouble(issuer, code, words)
+            self.door.trouble(where, code, words)
 
     def _tls(self) -> ssl.SSLContext:
         tls, now = self.config.tls, self.clock.now()
@@ -404,8 +413,3 @@ class Gateway:
                 self.store.purge(self.clock.now())
             except StoreTrouble as fault:
                 self._store_trouble(str(fault))
-
-
-def _failing(policy: Policy) -> list[str]:
-    """A policy whose own tests fail is not what its author meant, so it is not put in force."""
-    return [str(result) for result in run_tests(policy, read_sql, read_command).failed]

@@ -1,17 +1,33 @@
-"""The targets of the configuration as the protocols take them: with the credentials as they are now, and what mints others."""
+"""The targets of the configuration as the protocols take them: with the credentials as they are now, and what mints others.
+
+Also what a gateway proves itself with towards ssh clients. Knows no listener.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
-from hooptui.config_build import MintConfig, TargetConfig
+import asyncssh
+
+from hooptui.config import Config
+from hooptui.config_build import MintConfig, SshTargetConfig, TargetConfig
 from hooptui.core.clock import Clock
+from hooptui.credentials.custody import Custody
+from hooptui.credentials.keyfile import key_file
 from hooptui.credentials.postgres_roles import AdminLogin, PostgresRoles, RoleMint
-from hooptui.credentials.static import resolve
+from hooptui.credentials.ssh_certificates import SshCa
+from hooptui.credentials.static import resolve, resolve_text
+from hooptui.protocols.base import Doorman
 from hooptui.protocols.postgres.dial import Upstream
 from hooptui.protocols.postgres.proxy import PostgresTarget
+from hooptui.protocols.ssh.commands import read_command
+from hooptui.protocols.ssh.gate import Keys, SshGate, SshTarget
+from hooptui.protocols.ssh.limits import Limits
+from hooptui.protocols.ssh.upstream import credential
 from hooptui.store.sqlite import Store
 
 
@@ -51,3 +67,65 @@ def _roles(config: MintConfig, upstream: Upstream, tag: str, clock: Clock) -> Po
     watchers = (upstream.user,) if config.user else ()
     settings = RoleMint(login, config.role, tag, connection_limit=config.connections, watchers=watchers)
     return PostgresRoles(settings, clock)
+
+
+def hosts(targets: Iterable[SshTargetConfig]) -> dict[str, SshTarget]:
+    """The SSH hosts by name.
+
+    Raises:
+        CredentialTrouble: a key cannot be had.
+        ValueError: a key is none; quotes nothing of it.
+    """
+    found = {}
+    for one in targets:
+        key = resolve_text(one.key.where)
+        try:
+            credential(key)
+        except ValueError as wrong:
+            raise ValueError(f"targets.{one.target.name}.key: {wrong}") from None
+        found[one.target.name] = SshTarget(one.target, replace(one.upstream, key=key))
+    return found
+
+
+def host_key(state_dir: Path) -> asyncssh.SSHKey:
+    """The gateway's own Ed25519 host key, made at first use; clients know the gateway by it.
+
+    Raises:
+        OSError: it cannot be made or read, others may read it, or it is no key.
+    """
+    path = state_dir / "ssh_host_ed25519"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        mode = path.stat().st_mode
+        if mode & 0o077:
+            raise OSError(f"{path}: found mode {mode & 0o777:04o}, expected 0600: others could read the key") from None
+        try:
+            return asyncssh.read_private_key(path)
+        except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
+            raise OSError(f"{path}: expected an unencrypted private key in OpenSSH's format") from None
+    key = asyncssh.generate_private_key("ssh-ed25519", comment="hooptui")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(key.export_private_key())
+        file.flush()
+        os.fsync(file.fileno())
+    path.with_suffix(".pub").write_bytes(key.export_public_key())
+    return key
+
+
+def ssh_gate(config: Config, door: Doorman, custody: Custody) -> SshGate:
+    """The SSH listener, not yet open.
+
+    Raises:
+        CredentialTrouble, ValueError, OSError: a key cannot be had or used.
+    """
+    state, limits = config.state_dir, config.limits
+    return SshGate(
+        door,
+        hosts(config.hosts),
+        Keys(host_key(state), SshCa.kept(state).public_key),
+        Limits(connections=limits.connections, per_peer=limits.per_peer),
+        read=read_command,
+        mask_key=key_file(state / "mask.key"),
+        custody=custody,
+    )

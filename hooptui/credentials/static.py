@@ -64,6 +64,21 @@ def resolve(where: Reference) -> Secret:
         CredentialTrouble: it is not there, empty, too large, not one line of UTF-8, its file can be read by everybody, or its
             program or server fails.
     """
+    return Secret(_text(_raw(where), where))
+
+
+def resolve_text(where: Reference) -> Secret:
+    """As `resolve`, for a secret of several lines, such as a private key; kept as it is.
+
+    Raises:
+        CredentialTrouble: it is not there, empty, too large, not UTF-8, its file can be read by everybody, or its program or
+            server fails.
+    """
+    return Secret(_decoded(_raw(where), where))
+
+
+def _raw(where: Reference) -> bytes:
+    """Raises CredentialTrouble."""
     match where:
         case FileReference(path):
             raw = _read(path, where)
@@ -80,7 +95,7 @@ def resolve(where: Reference) -> Secret:
             raw = vault.fetch(where, resolve(where.token))
         case _ as never:
             assert_never(never)
-    return Secret(_text(raw, where))
+    return raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +144,20 @@ def _read(path: Path, where: Reference) -> bytes:
         os.close(descriptor)
 
 
-def _text(raw: bytes, where: Reference) -> str:
+def _decoded(raw: bytes, where: Reference) -> str:
     if len(raw) > MAX_BYTES:
         raise CredentialTrouble(f"{where} has more than {MAX_BYTES} bytes")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise CredentialTrouble(f"{where} is not UTF-8") from None
-    text = text.removesuffix("\n").removesuffix("\r")
-    if not text:
+    if not text.strip():
         raise CredentialTrouble(f"{where} is empty")
+    return text
+
+
+def _text(raw: bytes, where: Reference) -> str:
+    text = _decoded(raw, where).removesuffix("\n").removesuffix("\r")
     if any(mark in text for mark in "\0\r\n"):
         raise CredentialTrouble(f"{where} has more than one line; expected the secret alone")
     return text
