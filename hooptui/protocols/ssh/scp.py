@@ -133,6 +133,9 @@ class ScpGuard:
         if self._over:
             return
         if sender:
+            if self._state is State.DATA and not self._sent and not self._answers and len(data) <= self._left:
+                # The bulk of every transfer: passed without being put together first.
+                return self._data(data)
             self._sent += data
         else:
             self._answers += data
@@ -151,13 +154,13 @@ class ScpGuard:
             if not self._sent or self._state in _EXPECTED or self._state is State.JUDGING:
                 return
             if self._state is State.DATA:
-                self._data()
+                piece = bytes(self._sent[: self._left])
+                del self._sent[: len(piece)]
+                self._data(piece)
             elif not self._control():
                 return
 
-    def _data(self) -> None:
-        piece = bytes(self._sent[: self._left])
-        del self._sent[: len(piece)]
+    def _data(self, piece: bytes) -> None:
         self._tally.add(self._tally.size, piece)
         self._left -= len(piece)
         self._to_receiver(piece)
@@ -261,7 +264,8 @@ class ScpGuard:
         facts = SshFacts(frozenset({action}), paths=frozenset(self._paths), size=None if folder else size)
         asked = Operation("ssh", self._verb, " ".join((f"scp {self._verb}", *self._paths, about)), facts)
         self._state = State.JUDGING
-        self._pause(self._writes)
+        if self._writes:
+            self._pause(True)
         self._task = asyncio.get_running_loop().create_task(self._decide(asked))
         self._task.add_done_callback(self._done)
 

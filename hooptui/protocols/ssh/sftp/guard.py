@@ -38,7 +38,7 @@ from hooptui.protocols.ssh.sftp.packets import (
 from hooptui.protocols.ssh.sftp.real import real_names
 from hooptui.protocols.ssh.sftp.replies import Code
 from hooptui.protocols.ssh.sftp.report import Report, Reporter, moved
-from hooptui.protocols.ssh.sftp.wire import MAX_DATA, Framer, Malformed, SftpViolation, framed, u32
+from hooptui.protocols.ssh.sftp.wire import MAX_DATA, Framer, Malformed, SftpViolation, u32
 
 
 def _nothing(_on: bool) -> None:
@@ -299,7 +299,7 @@ class SftpGuard:
             case Copy():
                 entry.files[1].written.spoil()
         sent = entry.plan.sent if entry.plan else ()
-        self._up(framed(forwarded(entry.body, self._flights.add(flight), sent)))
+        self._up(forwarded(entry.body, self._flights.add(flight), sent))
 
     def _pass(self, number: int, body: bytes, request: Request, file: File) -> None:
         """A request on a file that was judged when it was opened."""
@@ -312,7 +312,7 @@ class SftpGuard:
                 body = body[:-4] + u32(flight.length)
             case OnHandle(kind=Type.CLOSE):
                 self._files.remove(file)
-        self._up(framed(forwarded(body, self._flights.add(flight))))
+        self._up(forwarded(body, self._flights.add(flight)))
 
     # --- the target's answers
 
@@ -341,7 +341,7 @@ class SftpGuard:
             if body[0] == Type.EXTENDED_REPLY and entry.plan is not None and entry.plan.verb == "limits":
                 body = replies.limits(body, self._limits.handles)
         self._ids.discard(flight.id)
-        self._down(framed(forwarded(body, flight.id)))
+        self._down(forwarded(body, flight.id))
 
     def _greeting(self, body: bytes) -> None:
         if not self._greeted or (body[0] != Type.VERSION and not self._flights):

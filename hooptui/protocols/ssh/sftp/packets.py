@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Final
 
-from hooptui.protocols.ssh.sftp.wire import Cursor, Malformed, string, u32
+from hooptui.protocols.ssh.sftp.wire import Cursor, Malformed, framed, string, u32
 
 
 class Type(IntEnum):
@@ -259,10 +259,11 @@ def _attributes(cursor: Cursor) -> Attributes:
 
 
 def forwarded(body: bytes, number: int, paths: tuple[bytes | None, ...] = ()) -> bytes:
-    """A request's body under another id, and with other paths in place of its first ones where they are not None."""
+    """A request or answer, framed, under another id, and with other paths in place of its first ones where they are not None."""
     head = body[:1] + u32(number)
     if not any(path is not None for path in paths):
-        return head + body[5:]
+        # The bulk of every transfer goes through here: one copy.
+        return b"".join((u32(len(body)), head, memoryview(body)[5:]))
     cursor = Cursor(body, 5)
     parts = [head]
     if body[0] == Type.EXTENDED:
@@ -271,4 +272,4 @@ def forwarded(body: bytes, number: int, paths: tuple[bytes | None, ...] = ()) ->
         was = cursor.string()
         parts.append(string(was if path is None else path))
     parts.append(cursor.rest())
-    return b"".join(parts)
+    return framed(b"".join(parts))
