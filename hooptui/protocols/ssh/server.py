@@ -7,9 +7,9 @@ banner, which stock clients print. Knows no target's connection.
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import asyncssh
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -27,6 +27,7 @@ from hooptui.protocols.ssh.link import Link, SshTarget
 from hooptui.protocols.ssh.operations import PROTOCOL
 from hooptui.protocols.ssh.relay import ClientEnd
 from hooptui.protocols.ssh.sessions import SessionChannel
+from hooptui.protocols.ssh.tunnel import Forwards
 
 Validate: TypeAlias = Callable[[str, bytes, bytes, bytes], Awaitable[bool]]
 
@@ -92,6 +93,8 @@ class Reception(asyncssh.SSHServer):
         self._connection = conn
         self._validate = conn.validate_public_key
         # asyncssh tells a server which authority signed, not whom; so the answer is taken on its way.
+        # What a session may do is the policy's to say; certificates say more and less for other servers.
+        conn.check_certificate_permission = lambda permission: True  # type: ignore[method-assign]  # as above
         conn.validate_public_key = self._public_key  # type: ignore[method-assign, assignment]  # there is no hook that sees the certificate
 
     def begin_auth(self, username: str) -> bool:
@@ -168,6 +171,21 @@ class Reception(asyncssh.SSHServer):
     def session_requested(self) -> tuple[asyncssh.SSHServerChannel[bytes], asyncssh.SSHServerSession[bytes]]:
         link = self._open()
         return SessionChannel(link.connection, self._limits), ClientEnd(link)
+
+    def connection_requested(
+        self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
+    ) -> Coroutine[Any, Any, asyncssh.SSHTCPSession[bytes]]:
+        # Never True, which would have the gateway itself dial.
+        return Forwards(self._open()).out(dest_host, dest_port, orig_host, orig_port)
+
+    def unix_connection_requested(self, dest_path: str) -> Coroutine[Any, Any, asyncssh.SSHUNIXSession[bytes]]:
+        return Forwards(self._open()).out_unix(dest_path)
+
+    async def server_requested(self, listen_host: str, listen_port: int) -> asyncssh.SSHListener | bool:
+        return False if self.link is None else await Forwards(self.link).listen(listen_host, listen_port) or False
+
+    async def unix_server_requested(self, listen_path: str) -> asyncssh.SSHListener | bool:
+        return False if self.link is None else await Forwards(self.link).listen_unix(listen_path) or False
 
     def _open(self) -> Link:
         """Raises:

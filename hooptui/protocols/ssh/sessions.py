@@ -1,4 +1,4 @@
-"""A session channel as asyncssh's server has it, with what a gateway needs otherwise: bytes of commands, few variables, no agent of its own."""
+"""A session channel as asyncssh's server has it, with what a gateway needs otherwise: bytes of commands, and few variables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ class SessionChannel(asyncssh.SSHServerChannel[bytes]):
         super().__init__(
             connection, asyncio.get_running_loop(), True, False, False, 0, 0, None, "strict", limits.window, PACKET
         )  # fmt: skip
-        self.agent_wanted = False
         self._most = limits.environment
 
     def _process_exec_request(self, packet: SSHPacket) -> bool:
@@ -44,12 +43,6 @@ class SessionChannel(asyncssh.SSHServerChannel[bytes]):
         if not passes(name) or len(self._env) >= self._most:
             return False
         self._env[name] = value
-        return True
-
-    def _process_auth_agent_req_at_openssh_dot_com_request(self, packet: SSHPacket) -> bool:  # type: ignore[override]  # it may answer at once
-        # Nothing is listened on here: what becomes of the wish is decided when something is started.
-        packet.check_end()
-        self.agent_wanted = True
         return True
 
     def environment(self) -> dict[bytes, bytes]:
