@@ -122,10 +122,12 @@ def _into(found: _Found, text: str, level: int) -> None:
     flat = plain(text)
     if flat is None:
         found.traits.add("compound")
-    elif not _agree(flat, walk):
-        raise _NotUnderstood("two readers of it do not find the same commands")
-    elif flat.background:
-        found.traits.add("background")
+        flat = plain(text, strict=False)
+    if flat is not None:
+        if not _agree(flat, walk):
+            raise _NotUnderstood("two readers of it do not find the same commands")
+        if flat.background:
+            found.traits.add("background")
     found.traits |= walk.traits
     found.functions |= walk.functions
     for one in walk.redirections:

@@ -66,10 +66,13 @@ class Plain:
     background: bool = False
 
 
-def plain(text: str) -> Plain | None:
-    """The text as programs, arguments and operators; None when it is more than that, or nothing that a shell would take."""
+def plain(text: str, *, strict: bool = True) -> Plain | None:
+    """The text as programs, arguments and operators; None when it is more than that, or nothing that a shell would take.
+
+    Without `strict`, as bash alone reads it.
+    """
     try:
-        return _Reader(text, strict=True).read()
+        return _Reader(text, strict=strict).read()
     except Beyond:
         return None
 
