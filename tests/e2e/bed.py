@@ -84,7 +84,15 @@ class Bed:
     """See the module."""
 
     def __init__(
-        self, server: PostgresServer, home: Path, policy: str, more: str, issuers: str, listen: str, target: str
+        self,
+        server: PostgresServer,
+        home: Path,
+        policy: str,
+        more: str,
+        issuers: str,
+        listen: str,
+        target: str,
+        targets: str,
     ) -> None:
         self.server = server
         self.home = home
@@ -113,6 +121,7 @@ policy: policy.yaml
 targets:
   orders-db:
     {{protocol: postgres, host: 127.0.0.1, port: {server.port}, database: {self.database}, user: scram, password: {{file: password}}, sslmode: verify-full, ca_file: "{server.ca}", labels: {{env: prod}}{target}}}
+{targets}
 approvals: {{remind: 500ms}}
 {more}
 """
@@ -284,11 +293,12 @@ def bed(
     issuers: str = "",
     listen: str = "",
     target: str = "",
+    targets: str = "",
 ) -> Iterator[Bed]:
-    """A running bed, closed at the end. YAML to add: `more` at the top level; `issuers`, `listen` and `target` inside their flow
-    lists and mappings, each beginning with a comma."""
+    """A running bed, closed at the end. YAML to add: `more` at the top level; `targets` as further lines of that mapping, indented
+    by two; `issuers`, `listen` and `target` inside their flow lists and mappings, each beginning with a comma."""
     with tempfile.TemporaryDirectory(prefix="bed-") as home:
-        made = Bed(server, Path(home), policy, more, issuers, listen, target)
+        made = Bed(server, Path(home), policy, more, issuers, listen, target, targets)
         try:
             yield made
         finally:
