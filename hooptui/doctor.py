@@ -21,7 +21,7 @@ from pathlib import Path
 from hooptui import form
 from hooptui.auth.oidc import Verifier
 from hooptui.config import Config, TargetConfig, is_loopback, load
-from hooptui.config_build import notify
+from hooptui.config_build import SshTargetConfig, notify
 from hooptui.control.client import RemoteDesk
 from hooptui.core.clock import SystemClock
 from hooptui.core.desk import DeskClosed
@@ -39,7 +39,10 @@ from hooptui.protocols.postgres.dial import SslMode, UpstreamFailed
 from hooptui.protocols.postgres.facts import read_sql
 from hooptui.protocols.postgres.upstream import connect
 from hooptui.protocols.ssh.commands import read_command
-from hooptui.targets import served
+from hooptui.protocols.ssh.limits import Limits as SshLimits
+from hooptui.protocols.ssh.upstream import UpstreamFailed as SshUpstreamFailed
+from hooptui.protocols.ssh.upstream import connect as ssh_connect
+from hooptui.targets import hosts, served
 
 SOON = timedelta(days=30)
 """A pinned certificate that ends sooner is worth a word."""
@@ -76,10 +79,13 @@ async def examine(path: Path) -> tuple[Finding, ...]:
     found.extend(_policy(config))
     found.append(_tls(config))
     found.append(_listen("listen", config.listen.postgres, running))
+    if config.listen.ssh is not None:
+        found.append(_listen("listen ssh", config.listen.ssh, running))
     found.extend(_portal(config, running))
     found.extend(_notify(config))
     found.extend([finding async for finding in _issuers(config)])
     found.extend(await asyncio.gather(*(_target(target) for target in config.targets)))
+    found.extend(await asyncio.gather(*(_host(host) for host in config.hosts)))
     return tuple(found)
 
 
@@ -274,6 +280,20 @@ async def _target(target: TargetConfig) -> Finding:
     if target.mint is not None:
         return await _mint(name, target, f"{where}: PostgreSQL {version}")
     return Finding(True, name, f"{where}: PostgreSQL {version}")
+
+
+async def _host(host: SshTargetConfig) -> Finding:
+    """Whether the gateway can log in there, and the host is the one that is pinned."""
+    name, where = f"target {host.target.name}", f"{host.upstream.user}@{host.upstream.host}:{host.upstream.port}"
+    try:
+        [target] = hosts([host]).values()
+        connection = await ssh_connect(target.upstream, SshLimits(), lambda: None)
+    except (CredentialTrouble, ValueError) as wrong:
+        return Finding(False, name, str(wrong), "the key's place must exist and be readable by this user only")
+    except SshUpstreamFailed as failed:
+        return Finding(False, name, f"{where}: {failed.code}: {failed.message}", "see targets in the configuration")
+    connection.close()
+    return Finding(True, name, f"{where}: its host key is the pinned one, and the gateway may log in")
 
 
 async def _mint(name: str, target: TargetConfig, words: str) -> Finding:

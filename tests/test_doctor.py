@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from hooptui import doctor
 from hooptui.core.clock import SystemClock
 from hooptui.credentials import certificates
+from tests import ssh_server
 from tests.e2e.bed import Bed, bed
 from tests.postgres_server import PostgresServer
 
@@ -83,6 +85,25 @@ def test_a_webhook_with_a_bad_secret(house: Bed, tmp_path: Path) -> None:
     )
     [told] = findings(house, text)["notify"]
     assert not told.ok and "whsec_" in str(told) and "too-short" not in str(told)
+
+
+def test_a_host_that_is_the_pinned_one_and_one_that_is_not(house: Bed, tmp_path: Path) -> None:
+    with ssh_server.running() as server:
+        (tmp_path / "key").write_text(server.key)
+        (tmp_path / "key").chmod(0o600)
+        other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
+        for host_key, good in ((server.host_key, True), (other, False)):
+            host = (
+                f"  web-01: {{protocol: ssh, host: 127.0.0.1, port: {server.port}, user: {server.user}, "
+                f'key: {{file: "{tmp_path / "key"}"}}, host_key: "{host_key}"}}\n'
+            )
+            text = house.config_text.replace("targets:\n", f"targets:\n{host}")
+            text = text.replace(
+                'listen: {postgres: "127.0.0.1:0"}', 'listen: {postgres: "127.0.0.1:0", ssh: "127.0.0.1:0"}'
+            )
+            found = findings(house, text)
+            assert [one.ok for one in found["target web-01"]] == [good]
+            assert [one.ok for one in found["listen ssh"]] == [True]
 
 
 def test_what_is_good_is_said_to_be(house: Bed) -> None:

@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+import asyncssh
 import pytest
 import yaml
 
@@ -46,6 +47,8 @@ def test_every_commented_key_is_a_real_one(made: Path) -> None:
             lines.append(line)
     for name in ("tls.crt", "tls.key", "idp-ca.pem", "orders-ca.pem"):
         (made / name).write_text("")
+    host_key = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+    (made / "known_hosts").write_text(f"10.0.0.17 {host_key}")
     own = certificates.ensure(made / "idp", ("idp.example.com",), now=time.time())
     (made / "idp.pem").write_bytes(own.certificate.read_bytes())
     text = "\n".join(lines).replace("/etc/hooptui/", f"{made}/")
