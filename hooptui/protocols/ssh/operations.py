@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from hooptui.core.model import Facts, Operation, SshFacts
+from hooptui.core.model import Operation, SshFacts
+from hooptui.protocols.ssh.transfers import Transfer, recognise
 
 Kind = Literal["exec", "shell", "subsystem"]
 Read = Callable[[bytes], SshFacts]
@@ -14,8 +15,6 @@ Read = Callable[[bytes], SshFacts]
 
 PROTOCOL: Final = "ssh"
 SSH_PORT: Final = 22
-TRANSFERS: Final = frozenset({"scp", "rsync", "git-upload-pack", "git-receive-pack", "git-upload-archive"})
-"""Programs that speak a binary protocol over their standard streams."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +38,11 @@ class Start:
     environment: Mapping[bytes, bytes] | None = None
 
 
-def start(one: Start, read: Read, *, longest: int) -> Operation:
-    """The operation of a session channel; `longest` is how many bytes of a command line are read at all."""
+def start(one: Start, read: Read, *, longest: int) -> tuple[Operation, Transfer | None]:
+    """The operation of a session channel, and the file transfer that it is; `longest` is how many bytes of a command are read at all."""
+    transfer = recognise(one.text) if one.kind == "exec" else None
+    if transfer is not None:
+        return transfer.operation(), transfer
     context = {}
     if one.terminal is not None:
         columns, rows, _, _ = one.terminal.size
@@ -57,14 +59,7 @@ def start(one: Start, read: Read, *, longest: int) -> Operation:
         case "subsystem":
             facts = SshFacts(frozenset({"subsystem"}), unknown=f"hooptui carries no subsystem {shown(one.text)}")
     text = shown(one.text[:longest]) or ("interactive shell" if one.terminal else "shell without a terminal")
-    return Operation(PROTOCOL, _verb(one.kind, facts), text, facts, context=context)
-
-
-def transfers(facts: Facts) -> bool:
-    """Whether it is a file transfer and nothing else, whose bytes must not be touched."""
-    if not isinstance(facts, SshFacts) or len(facts.invocations) != 1 or facts.traits - {"network"}:
-        return False
-    return facts.invocations[0].program in TRANSFERS
+    return Operation(PROTOCOL, _verb(one.kind, facts), text, facts, context=context), None
 
 
 def forward(action: str, destination: str, text: str, *, port: int | None = None) -> Operation:

@@ -1,7 +1,4 @@
-"""One session channel as its client sees it: asked for, held, refused, run, and ended as the target ended it.
-
-The other side is `running.TargetEnd`.
-"""
+"""One session channel as its client sees it: asked for, held, refused, run, and ended as the target ended it."""
 
 from __future__ import annotations
 
@@ -20,6 +17,7 @@ from hooptui.protocols.ssh.operations import Start, Terminal
 from hooptui.protocols.ssh.outlet import Bytes, Outlet, Text
 from hooptui.protocols.ssh.running import TargetEnd
 from hooptui.protocols.ssh.sessions import EMERGENCY, PACKET, REASON, SessionChannel
+from hooptui.protocols.ssh.transfers import Transfer
 from hooptui.protocols.ssh.upstream import UpstreamFailed
 
 INTERRUPT: Final = b"\x03"
@@ -166,7 +164,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         if self._target is not None and not self._frozen:
             self._target.pause()
         if self._files is not None:
-            self._files.guard.stall(True)
+            self._files.stall(True)
 
     @guarded(None)
     def resume_writing(self) -> None:
@@ -174,7 +172,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         if self._target is not None:
             self._target.resume()
         if self._files is not None:
-            self._files.guard.stall(False)
+            self._files.stall(False)
 
     @guarded(None)
     def connection_lost(self, exc: Exception | None) -> None:
@@ -255,11 +253,11 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
             if start.kind == "subsystem" and start.text == SFTP:
                 # Opening it does nothing; each request inside is an operation of its own.
                 connection = await link.entered(self._waiting)
-                number, outlet = 0, self._guarded()
+                number, outlet = 0, self._guarded(None)
             else:
-                operation = operations.start(start, link.read, longest=link.limits.command)
+                operation, transfer = operations.start(start, link.read, longest=link.limits.command)
                 number, connection = await link.permit(operation, self._held, self._waiting)
-                outlet = self._outlet(number, transfer=operations.transfers(operation.facts))
+                outlet = self._outlet(number, transfer)
             if waits:
                 self._let_in()
             await self._open(start, number, connection, outlet)
@@ -323,12 +321,12 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
             self._input_ended()
         self._free("early")
 
-    def _outlet(self, number: int, *, transfer: bool) -> Outlet:
-        if transfer:
-            return Bytes(self.out)
-        return Text(self._link.session, number, self._link.mask_key, self.out, self._unrecorded)
+    def _outlet(self, number: int, transfer: Transfer | None) -> Outlet:
+        if transfer is None:
+            return Text(self._link.session, number, self._link.mask_key, self.out, self._unrecorded)
+        return self._guarded(transfer) if transfer.program == "scp" else Bytes(self.out)
 
-    def _guarded(self) -> Files:
+    def _guarded(self, transfer: Transfer | None) -> Files:
         """The guard of a file transfer, in the place of the outlet."""
 
         def up(data: bytes) -> None:
@@ -341,7 +339,9 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
             else:
                 self._free("files")
 
-        self._files = Files(self._link.session, self._held, up=up, down=self.out, end=self._broken, pause=pause)
+        self._files = Files(
+            self._link.session, self._held, transfer, up=up, down=self.out, end=self._broken, pause=pause
+        )
         return self._files
 
     def _input(self, data: bytes) -> None:

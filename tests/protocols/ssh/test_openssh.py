@@ -206,7 +206,7 @@ def test_a_kill_ends_the_process_and_says_so(shared: Gatehouse) -> None:
 
 def test_what_was_said_is_recorded_up_to_the_cap(server: SshServer) -> None:
     with open_gate(server, cap=10_000) as gate:
-        gate.run(gate.through("echo out; echo err >&2; seq 100000"))
+        gate.run(gate.through("echo out; echo err >&2; sleep 0.3; seq 100000"))
         until(lambda: gate.book.bodies(Finished))
         kept = gate.book.bodies(Output)
         assert {one.stream for one in kept} == {"stdout", "stderr"}
@@ -312,3 +312,18 @@ def test_a_resize_reaches_the_terminal(pty: Gatehouse) -> None:
     os.close(slave)
     assert program.wait(10) == 4
     os.close(master)
+
+
+def test_scp_in_both_protocols(server: SshServer) -> None:
+    with open_gate(server, masks=(MaskRule("cards", detect=("credit-card",)),)) as gate:
+        file = server.file("scp.bin", BIG)
+        for mode in ("-O", "-s"):
+            got, put = gate.home / f"got{mode}", server.home / f"put{mode}"
+            down = gate.run(["scp", mode, *gate.options(), f"web-01@127.0.0.1:{file}", str(got)])
+            up = gate.run(["scp", mode, *gate.options(), str(got), f"web-01@127.0.0.1:{put}"])
+            assert (down.returncode, up.returncode) == (0, 0), down.stderr + up.stderr
+            assert got.read_bytes() == BIG == put.read_bytes()
+        assert not gate.door.troubles
+        gate.judge.answer = lambda _: deny()
+        done = gate.run(["scp", "-O", *gate.options(), f"web-01@127.0.0.1:{file}", str(gate.home / "no")])
+        assert done.returncode != 0 and not (gate.home / "no").exists()
