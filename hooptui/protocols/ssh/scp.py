@@ -113,6 +113,9 @@ class ScpGuard:
     def from_upstream(self, data: bytes) -> None:
         self._feed(data, sender=not self._writes)
 
+    def stall(self, on: bool) -> None:
+        """As SftpGuard's. Nothing to do: here nothing is said without being asked, so that a client that does not read is not served."""
+
     async def settled(self) -> None:
         """Return once no file waits for its verdict any more."""
         while self._task is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hooptui.core.events import Output
 from hooptui.core.session import Session
+from hooptui.core.visible import visible
 from hooptui.protocols.ssh.sftp.files import Tally
 
 STREAM = "sftp"
@@ -49,6 +50,13 @@ class Report:
     def line(self) -> str:
         parts = [self.verb, *(f'"{path}"' for path in self.paths), *map(str, self.moved)]
         return " ".join([*parts, f"refused: {self.result}" if self.refused else self.result])
+
+
+def complaint(report: Report) -> str:
+    """A line for the client's stderr on what was refused, without a line end; empty when nothing was.
+
+    OpenSSH's sftp says no more of a status than "Permission denied"; its user should see the reason."""
+    return f"hooptui: {visible(report.line)}" if report.refused else ""
 
 
 Reporter = Callable[[Report], None]

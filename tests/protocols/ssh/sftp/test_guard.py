@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Callable
 
 import pytest
 
 from hooptui.core.model import Operation
-from hooptui.protocols.ssh.sftp.limits import Limits
 from hooptui.protocols.ssh.sftp.packets import Type
 from hooptui.protocols.ssh.sftp.replies import Code
+from hooptui.protocols.ssh.sftp.report import complaint
 from hooptui.protocols.ssh.sftp.wire import MAX_DATA, framed, string, u32, u64
 from tests.protocols.ssh.sftp.bed import facts
 from tests.protocols.ssh.sftp.lab import (
@@ -23,7 +22,6 @@ from tests.protocols.ssh.sftp.lab import (
     Lab,
     code,
     handle,
-    idle,
     name,
     number,
     on,
@@ -51,8 +49,11 @@ async def test_a_denied_request_is_answered_under_its_own_id_and_goes_nowhere() 
     assert (number(said), code(said)) == (77, Code.PERMISSION_DENIED)
     assert b"denied by rule r1: not here" in said
     assert [one.line for one in lab.reports] == ['remove "/home/x" refused: denied by rule r1: not here']
+    assert [complaint(one) for one in lab.reports] == [f"hooptui: {lab.reports[0].line}"]
     (sent,) = await lab.say(on(Type.RMDIR, 77, b"x"))
     assert sent[0] == Type.RMDIR, "the session goes on, and the id is free again"
+    await lab.hear(status(number(sent)))
+    assert complaint(lab.reports[-1]) == ""
 
 
 async def test_a_held_request_stops_nothing_but_what_must_not_overtake_it() -> None:
@@ -313,99 +314,53 @@ async def test_a_hash_is_not_made_up_where_bytes_did_not_come_in_order_or_failed
         assert lab.reports[0].ok is (answer == 0)
 
 
-async def test_a_client_that_floods_is_not_read_and_then_goes_on() -> None:
-    lab = await Lab(hold("remove"), Limits(waiting=3, in_flight=2, backlog=200)).greet()
-    for one in range(6):
-        await lab.say(on(Type.REMOVE, one, b"/%d" % one))
-    assert len(lab.asked) == 3
-    assert lab.paused == [True]
-    for one in range(6):
-        lab.release(f"/{one}")
-        for sent in await lab.arrived():
-            await lab.hear(status(number(sent)))
-        await lab.arrived()
-    assert len(lab.asked) == 6
-    assert lab.paused[-1] is False
+async def test_bytes_of_a_judged_file_pass_at_once_before_and_after_a_change_to_it() -> None:
+    lab = await Lab().greet()
+    await lab.opened(b"/f", b"h", READ | WRITE)
+    (cut,) = await lab.say(packet(Type.FSETSTAT, 1, string(b"h"), u32(1), u64(0)))
+    await lab.hear(status(number(cut)))
+    lab.guard.from_client(write(2, b"h", 0, b"x"))
+    assert packets(bytes(lab.up))[0][5:] == packets(write(2, b"h", 0, b"x"))[0][5:]
+    lab.up.clear()
+    (sent,) = await lab.say(read(3, b"h", 0, 9))
+    (got,) = await lab.hear(packet(Type.DATA, number(sent), string(b"")))
+    assert got == packets(packet(Type.DATA, 3, string(b"")))[0]
     assert lab.ended == []
 
 
-async def test_a_client_that_floods_on_is_cut_off() -> None:
-    lab = await Lab(hold("remove"), Limits(waiting=1, backlog=200)).greet()
-    for one in range(20):
-        lab.guard.from_client(on(Type.REMOVE, one, b"/%d" % one))
-    assert lab.ended == ["the client sent over 200 bytes while its requests wait"]
-
-
-async def test_requests_that_the_target_never_answers_are_bounded() -> None:
-    lab = await Lab(limits=Limits(in_flight=5)).greet()
-    await lab.opened(b"/r", b"r")
-    sent = await lab.say(*(read(one, b"r", one, 1) for one in range(20)))
-    assert len(sent) == 5
-    assert lab.paused == [True]
-    await lab.hear(*(packet(Type.DATA, number(one), string(b"x")) for one in sent))
-    assert len(await lab.arrived()) == 5
-
-
-async def test_a_client_that_does_not_read_is_not_served_on() -> None:
+async def test_a_copy_on_the_target_is_judged_and_leaves_no_hash_of_what_was_not_seen() -> None:
     lab = await Lab().greet()
-    lab.guard.stall(True)
-    assert await lab.say(on(Type.REMOVE, 1, b"/x")) == []
-    assert lab.paused == [True]
-    lab.guard.stall(False)
-    assert len(await lab.arrived()) == 1
-    assert lab.paused == [True, False]
-
-
-async def test_open_files_are_bounded() -> None:
-    lab = await Lab(limits=Limits(handles=2)).greet()
-    sent = await lab.say(open_(1, b"/a"), on(Type.OPENDIR, 2, b"/b"), open_(3, b"/c"))
-    assert len(sent) == 2
-    assert [(number(one), code(one)) for one in lab.heard()] == [(3, Code.FAILURE)]
-    await lab.hear(handle(number(sent[0]), b"a"), status(number(sent[1]), 2))
-    (sent,) = await lab.say(open_(4, b"/d"))
-    await lab.hear(handle(number(sent), b"d"))
-    assert await lab.say(open_(5, b"/e")) == []
-    (sent,) = await lab.say(on(Type.CLOSE, 6, b"a"))
-    assert len(await lab.say(open_(7, b"/e"))) == 1
-
-
-async def test_a_client_that_leaves_withdraws_what_is_held_and_is_told_on() -> None:
-    lab = await Lab(hold("remove")).greet()
-    await lab.opened(b"/w", b"w", WRITE)
-    await lab.say(
-        write(1, b"w", 0, b"half"), on(Type.REMOVE, 2, b"/x"), packet(Type.MKDIR, 3, string(b"/m"), NO_ATTRIBUTES)
+    await lab.opened(b"/from", b"r", READ)
+    await lab.opened(b"/to", b"w", WRITE)
+    (sent,) = await lab.say(
+        packet(Type.EXTENDED, 1, string(b"copy-data"), string(b"r"), u64(0), u64(7), string(b"w"), u64(0))
     )
-    await lab.guard.close()
-    assert lab.withdrawn == ["sftp remove /x"]
-    lines = [one.line for one in lab.reports]
-    assert lines == [
-        'mkdir "/m" unanswered: the channel ended',
-        f'write "/w" 4 bytes sha256 {hashlib.sha256(b"half").hexdigest()} not closed: the channel ended',
-    ]
-    assert not any(one.ok for one in lab.reports)
-    lab.guard.from_client(on(Type.REMOVE, 4, b"/y"))
-    lab.guard.from_upstream(status(1))
-    assert await lab.arrived() == []
-
-
-async def test_the_end_of_a_file_waits_for_what_is_held() -> None:
-    lab = await Lab(hold("remove")).greet()
-    await lab.guard.settled()
-    await lab.say(on(Type.REMOVE, 1, b"/x"))
-    settled = asyncio.ensure_future(lab.guard.settled())
-    await idle()
-    assert not settled.done()
-    lab.release("/x")
-    (sent,) = await lab.arrived()
+    assert (facts(lab.asked[-1]).actions, facts(lab.asked[-1]).paths) == ({"file_read", "file_write"}, {"/from", "/to"})
     await lab.hear(status(number(sent)))
-    await settled
+    (sent,) = await lab.say(on(Type.CLOSE, 2, b"w"))
+    await lab.hear(status(number(sent)))
+    assert [one.line for one in lab.reports] == [
+        'copy "/from" "/to" ok',
+        'write "/to" 0 bytes sha256 none: not in order ok',
+    ]
 
 
-async def test_a_judge_that_breaks_ends_the_channel_without_a_word_of_it() -> None:
-    def broken(_one: Operation) -> str:
-        raise RuntimeError("s3cr3t")
-
-    lab = await Lab(broken).greet()
-    assert await lab.say(on(Type.REMOVE, 1, b"/x")) == []
-    assert lab.ended == ["a request could not be judged (RuntimeError)"]
-    await lab.guard.close()
+async def test_what_only_works_out_names_is_neutral_and_recorded_all_the_same() -> None:
+    lab = await Lab().greet()
+    ask = (
+        packet(Type.EXTENDED, 1, string(b"limits@openssh.com")),
+        packet(Type.EXTENDED, 2, string(b"home-directory"), string(b"")),
+        packet(Type.EXTENDED, 3, string(b"expand-path@openssh.com"), string(b"~/x")),
+    )
+    sent = await lab.say(*ask)
+    assert [facts(one).actions for one in lab.asked] == [frozenset()] * 3
+    got = await lab.hear(
+        packet(Type.EXTENDED_REPLY, number(sent[0]), u64(1 << 30), u64(0), u64(0), u64(0)),
+        name(number(sent[1]), b"/home"),
+        name(number(sent[2]), b"/home/x"),
+    )
+    assert got[0][5:13] == u64(256 * 1024)
+    assert [number(one) for one in got] == [1, 2, 3]
+    assert [one.verb for one in lab.reports] == ["limits", "home-directory", "expand-path"]
+    await lab.say(packet(Type.EXTENDED, 4, string(b"users-groups-by-id@openssh.com"), string(b""), string(b"")))
+    assert facts(lab.asked[-1]).actions == {"file_list"}
