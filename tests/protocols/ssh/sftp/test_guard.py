@@ -56,50 +56,6 @@ async def test_a_denied_request_is_answered_under_its_own_id_and_goes_nowhere() 
     assert complaint(lab.reports[-1]) == ""
 
 
-async def test_a_held_request_stops_nothing_but_what_must_not_overtake_it() -> None:
-    lab = await Lab(hold("mkdir")).greet()
-    sent = await lab.say(
-        packet(Type.MKDIR, 1, string(b"/a/b"), NO_ATTRIBUTES),
-        on(Type.REMOVE, 2, b"/c"),
-        open_(3, b"/a/b/f", WRITE),
-        on(Type.LSTAT, 4, b"/a/b"),
-        on(Type.OPENDIR, 5, b"/a"),
-        on(Type.REMOVE, 6, b"/a/bc"),
-    )
-    assert [one[0] for one in sent] == [Type.REMOVE, Type.OPENDIR, Type.REMOVE]
-    got = await lab.hear(status(number(sent[2])), status(number(sent[0])))
-    assert [number(one) for one in got] == [6, 2], "answers go back as they come"
-    lab.release("/a/b")
-    (made,) = await lab.arrived()
-    assert made[0] == Type.MKDIR
-    await lab.hear(status(number(made)))
-    assert sorted(one[0] for one in await lab.arrived()) == [Type.OPEN, Type.LSTAT]
-
-
-async def test_requests_on_a_file_keep_their_order_behind_one_that_waits() -> None:
-    lab = await Lab(hold("setstat")).greet()
-    await lab.opened(b"/f", b"h", READ | WRITE)
-    await lab.opened(b"/g", b"g", WRITE)
-    sent = await lab.say(
-        packet(Type.FSETSTAT, 1, string(b"h"), u32(1), u64(0)),
-        write(2, b"h", 0, b"x"),
-        write(3, b"g", 0, b"y"),
-        on(Type.CLOSE, 4, b"h"),
-        read(5, b"h", 0, 9),
-    )
-    assert [one[0] for one in sent] == [Type.WRITE]
-    assert sent[0].endswith(b"y")
-    assert facts(lab.asked[-1]).actions == {"file_setstat", "file_write"}
-    assert facts(lab.asked[-1]).paths == {"/f"}
-    lab.release("setstat")
-    (cut,) = await lab.arrived()
-    assert cut[0] == Type.FSETSTAT
-    got = await lab.hear(status(number(cut)))
-    rest = await lab.arrived()
-    assert [one[0] for one in rest] == [Type.WRITE, Type.CLOSE]
-    assert [(number(one), code(one)) for one in [*got, *lab.heard()]] == [(1, Code.OK), (5, Code.FAILURE)]
-
-
 @pytest.mark.parametrize(
     ("flags", "actions"),
     [
@@ -126,34 +82,6 @@ async def test_a_file_is_used_only_as_it_was_judged() -> None:
     assert await lab.say(*bad) == []
     denied, failed = Code.PERMISSION_DENIED, Code.FAILURE
     assert [code(one) for one in lab.heard()] == [denied, denied, denied, failed, failed, denied, failed]
-
-
-async def test_where_symlinks_lead_is_judged_too() -> None:
-    lab = Lab(real=lambda path: path.replace(b"/link", b"/etc"))
-    await lab.greet()
-    await lab.say(open_(1, b"/link/passwd"), on(Type.REMOVE, 2, b"/srv/link"), on(Type.REMOVE, 3, b"/link/x"))
-    judged = {one.text: facts(one).paths for one in lab.asked}
-    assert judged == {
-        "sftp read /link/passwd /etc/passwd (read)": {"/link/passwd", "/etc/passwd"},
-        "sftp remove /srv/link": {"/srv/link"},
-        "sftp remove /link/x /etc/x": {"/link/x", "/etc/x"},
-    }
-    await lab.say(packet(Type.SYMLINK, 4, string(b"../etc/shadow"), string(b"/srv/a/s")))
-    assert {"/srv/etc/shadow", "/srv/a/s"} <= facts(lab.asked[-1]).paths
-
-
-async def test_a_hard_link_is_as_much_as_reading_and_writing() -> None:
-    lab = await Lab().greet()
-    await lab.say(packet(Type.EXTENDED, 1, string(b"hardlink@openssh.com"), string(b"/a"), string(b"/b")))
-    assert facts(lab.asked[-1]).actions == {"file_symlink", "file_read", "file_write"}
-    assert facts(lab.asked[-1]).paths == {"/a", "/b"}
-
-
-async def test_dots_are_taken_out_of_what_is_sent() -> None:
-    lab = await Lab().greet()
-    (sent,) = await lab.say(packet(Type.RENAME, 1, string(b"/a/../b"), string(b"../c")))
-    assert sent[5:] == string(b"/b") + string(b"/c")
-    assert facts(lab.asked[-1]).paths == {"/b", "/c"}
 
 
 async def test_what_cannot_be_judged_is_refused_and_the_session_goes_on() -> None:
@@ -364,3 +292,18 @@ async def test_what_only_works_out_names_is_neutral_and_recorded_all_the_same() 
     assert [one.verb for one in lab.reports] == ["limits", "home-directory", "expand-path"]
     await lab.say(packet(Type.EXTENDED, 4, string(b"users-groups-by-id@openssh.com"), string(b""), string(b"")))
     assert facts(lab.asked[-1]).actions == {"file_list"}
+
+
+async def test_what_a_reviewer_reads_says_how() -> None:
+    lab = await Lab().greet()
+    create = packet(Type.OPEN, 1, string(b"/f"), u32(WRITE | CREAT), u32(4), u32(0o104755))
+    look = packet(Type.OPEN, 2, string(b"/g"), u32(READ), u32(4), u32(0o644))
+    every = packet(Type.SETSTAT, 3, string(b"/h"), u32(0xF), u64(5), u32(0), u32(0), u32(0o600), u32(1), u32(1))
+    await lab.say(create)
+    await lab.say(look)
+    await lab.say(every)
+    assert [one.text for one in lab.asked] == [
+        "sftp write /f (write, creat, mode 4755)",
+        "sftp read /g (read)",
+        "sftp setstat /h (size 5, owner 0:0, mode 0600, times)",
+    ]
