@@ -106,6 +106,36 @@ class SshCa:
         )
         return SshCertificate(made.public_bytes().decode("ascii"), key_id, serial, float(int(until)))
 
+    def lend(self, key: ed25519.Ed25519PublicKey, user: str, key_id: str, *, now: float, until: float) -> str:
+        """A certificate line for the gateway's own use: it lets `key` in as `user` on hosts that trust this authority.
+
+        Args:
+            user: The account on the host, its one principal; no identity's principal is ever like it.
+            key_id: What the host's sshd logs.
+            now, until: Unix seconds.
+
+        Raises:
+            ValueError: the account could be mistaken for an identity, or there is no time left.
+        """
+        if not user or user.startswith(PRINCIPAL):
+            raise ValueError(f"found the account {user!r}, expected one that is no identity's principal")
+        if until <= now:
+            raise ValueError("the session that a certificate was asked for is over")
+        made = (
+            SSHCertificateBuilder()
+            .public_key(key)
+            .serial(secrets.randbits(63))
+            .type(SSHCertificateType.USER)
+            .key_id(key_id.encode()[:MAX_KEY_ID])
+            .valid_principals([user.encode()])
+            .valid_after(max(0, int(now) - EARLIER))
+            .valid_before(int(until))
+            .add_extension(b"permit-pty", b"")
+            .add_extension(b"permit-port-forwarding", b"")
+            .sign(self._key)
+        )
+        return made.public_bytes().decode("ascii")
+
 
 def _client_key(raw: bytes) -> ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | rsa.RSAPublicKey:
     lines = raw.strip().splitlines()

@@ -10,9 +10,14 @@ from dataclasses import replace
 import asyncssh
 import pytest
 
+from hooptui.core.clock import SystemClock
+from hooptui.core.events import CredentialMinted
 from hooptui.core.model import Identity, Target
 from hooptui.core.secret import Secret
+from hooptui.credentials.custody import Custody
+from hooptui.credentials.mint import Removed
 from hooptui.credentials.ssh_certificates import SshCa
+from hooptui.credentials.ssh_mint import SshLogins
 from hooptui.protocols.ssh.gate import Limits, SshTarget
 from hooptui.protocols.ssh.upstream import HostKeys, Upstream
 from tests.core.world import BOT
@@ -209,3 +214,24 @@ def test_weak_algorithms_are_not_spoken(gate: Gatehouse) -> None:
     assert (
         gate.run(gate.through("echo in", more=("-o", "Ciphers=aes256-ctr", "-o", "MACs=hmac-sha2-256"))).returncode == 0
     )
+
+
+def test_a_session_with_a_login_of_its_own(server: SshServer) -> None:
+    with open_gate(server) as gate:
+        server.file("cas", gate.ca.public_key.encode() + b"\n", 0o600)
+        removed: list[Removed] = []
+        mint = SshLogins(gate.ca, server.user, "g1", SystemClock())
+
+        async def custody() -> Custody:
+            return Custody(
+                lambda: {"minted": mint}, removed=lambda _, one: removed.append(one), trouble=lambda *_: None
+            )
+
+        gate.gate._custody = gate.call(custody())
+        bare = Upstream(server.host, server.port, server.user, HostKeys(keys=(server.host_key,)))
+        gate.on_loop(lambda: gate.gate.replace({"minted": SshTarget(Target("minted", "ssh"), bare, mint)}))
+        done = gate.run(gate.through("id -un", user="minted"))
+        assert done.stdout.decode().strip() == server.user, done.stderr
+        until(lambda: removed)
+        (minted,) = gate.book.bodies(CredentialMinted)
+        assert minted.kind == "certificate" and removed[0].name == minted.name
