@@ -37,7 +37,7 @@ from hooptui.protocols.ssh.sftp.packets import (
 )
 from hooptui.protocols.ssh.sftp.real import real_names
 from hooptui.protocols.ssh.sftp.replies import Code
-from hooptui.protocols.ssh.sftp.report import Report, Reporter, moved
+from hooptui.protocols.ssh.sftp.report import Report, Reporter, closing
 from hooptui.protocols.ssh.sftp.wire import MAX_DATA, Framer, Malformed, SftpViolation, u32
 
 
@@ -91,6 +91,8 @@ class SftpGuard:
         self._paused = False
         self._stalled = False
         self._draining = False
+        self._moved = asyncio.Event()
+        """Set for a moment whenever requests may have moved on."""
 
     # --- what the relay calls
 
@@ -122,8 +124,8 @@ class SftpGuard:
 
     async def settled(self) -> None:
         """Return once no request waits any more: then the client's end of file may be passed on."""
-        while waiting := self._entries.all():
-            await waiting[0].gone.wait()
+        while not self._over and (len(self._entries) or self._requests.whole):
+            await self._moved.wait()
 
     async def close(self) -> None:
         """The channel is over: what is held is withdrawn, and files still open are reported as they are."""
@@ -139,6 +141,7 @@ class SftpGuard:
         for file in self._files.drain():
             self._closed(file, "not closed: the channel ended", ok=False)
         self._flights.drop()
+        self._wake()
 
     # --- the client's requests
 
@@ -170,6 +173,11 @@ class SftpGuard:
         if full is not self._paused and not self._over:
             self._paused = full
             self._pause(full)
+        self._wake()
+
+    def _wake(self) -> None:
+        self._moved.set()
+        self._moved.clear()
 
     def _request(self, body: bytes) -> None:
         kind = body[0]
@@ -396,23 +404,10 @@ class SftpGuard:
             self._report(Report(entry.permit.number, entry.plan.verb, entry.shown, ok, result, seconds=seconds))
 
     def _closed(self, file: File, result: str, *, ok: bool) -> None:
-        transfers = [("read", file.read)] * (file.readable and not file.folder) + [
-            ("write", file.written)
-        ] * file.writable
-        verb = "list" if file.folder else "update" if len(transfers) == 2 else transfers[0][0]
-        self._report(
-            Report(
-                file.number,
-                verb,
-                tuple(shown(name) for name in file.names),
-                ok and not file.failed,
-                file.failed or result,
-                moved=tuple(moved(tally) for _, tally in transfers),
-                seconds=self._clock() - file.started,
-            )
-        )
+        self._report(closing(file, result, ok=ok, seconds=self._clock() - file.started))
 
     def _fail(self, reason: str) -> None:
         if not self._over:
             self._over = True
+            self._wake()
             self._end(reason)

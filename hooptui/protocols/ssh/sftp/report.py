@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from hooptui.core.events import Output
 from hooptui.core.session import Session
 from hooptui.core.visible import visible
-from hooptui.protocols.ssh.sftp.files import Tally
+from hooptui.protocols.ssh.sftp.files import File, Tally
+from hooptui.protocols.ssh.sftp.names import shown
 
 STREAM = "sftp"
 """The stream of the recording that has the lines, of scp's own protocol too."""
@@ -64,6 +65,21 @@ Reporter = Callable[[Report], None]
 
 def moved(tally: Tally) -> Moved:
     return Moved(tally.size, tally.start, tally.sha256)
+
+
+def closing(file: File, result: str, *, ok: bool, seconds: float) -> Report:
+    """The end of an open file or directory; `ok` and `result` are of its CLOSE."""
+    tallies = [file.read] * (file.readable and not file.folder) + [file.written] * file.writable
+    verb = "list" if file.folder else "update" if len(tallies) == 2 else "read" if file.readable else "write"
+    return Report(
+        file.number,
+        verb,
+        tuple(shown(name) for name in file.names),
+        ok and not file.failed,
+        file.failed or result,
+        moved=tuple(map(moved, tallies)),
+        seconds=seconds,
+    )
 
 
 def recorder(session: Session) -> Reporter:

@@ -40,6 +40,14 @@ class Framer:
         """Bytes that are pushed and not popped."""
         return len(self._data) - self._at
 
+    @property
+    def whole(self) -> bool:
+        """Whether there is a packet to pop."""
+        start = self._at + 4
+        return (
+            len(self._data) >= start + int.from_bytes(self._data[self._at : start], "big") and len(self._data) >= start
+        )
+
     def push(self, data: bytes) -> None:
         if self._at:
             del self._data[: self._at]

@@ -10,7 +10,7 @@ from hooptui.core.model import Operation
 from hooptui.protocols.ssh.sftp.limits import Limits
 from hooptui.protocols.ssh.sftp.packets import Type
 from hooptui.protocols.ssh.sftp.replies import Code
-from hooptui.protocols.ssh.sftp.wire import string
+from hooptui.protocols.ssh.sftp.wire import framed, string
 from tests.protocols.ssh.sftp.lab import (
     NO_ATTRIBUTES,
     WRITE,
@@ -118,6 +118,16 @@ async def test_the_end_of_a_file_waits_for_what_is_held() -> None:
     (sent,) = await lab.arrived()
     await lab.hear(status(number(sent)))
     await settled
+    lab.guard.stall(True)
+    await lab.say(on(Type.REMOVE, 2, b"/y"))
+    stalled = asyncio.ensure_future(lab.guard.settled())
+    await idle()
+    assert not stalled.done(), "it was not even looked at"
+    lab.guard.stall(False)
+    await lab.arrived()
+    lab.guard.from_client(framed(b"\0"))
+    await stalled
+    assert len(lab.ended) == 1
 
 
 async def test_a_judge_that_breaks_ends_the_channel_without_a_word_of_it() -> None:
