@@ -15,11 +15,17 @@ from hooptui.masking.prefilter import screen
 from hooptui.masking.strategies import Ruling
 from hooptui.masking.streams import HELD_MAX, LONG_PATIENCE, PATIENCE, StreamMasker
 from hooptui.masking.treatments import Net
-from tests.masking.samples import NEGATIVE, PEM, POSITIVE, TOKEN
+from tests.masking.samples import AWS_SECRET, NEGATIVE, PEM, POSITIVE, TOKEN
 from tests.masking.streaming import KEY, PAINT, STAMPS, chunked, fed, interleaved, masker, steering, visible
 from tests.masking.test_detectors import FRAGMENTS
 
-SECRETS = [sample for samples in POSITIVE.values() for sample in samples]
+MORE = [
+    ("MT84 MALT 0110 0001 2345 MTLC AST0 01S",) * 2,
+    (f"AKIAIOSFODNN7EXAMPLE  |  {AWS_SECRET}", AWS_SECRET),
+    (f"AccountKey={'aB3d' * 21}==",) * 2,
+    (f"https://hooks.slack.com/services/{'T0/B1/x9' * 3}", f"hooks.slack.com/services/{'T0/B1/x9' * 3}"),
+]
+SECRETS = [*(sample for samples in POSITIVE.values() for sample in samples), *MORE]
 """A text, and the part of it that is the secret."""
 LONG_TOKEN = f"{TOKEN.split('.', maxsplit=1)[0]}.{'aB3_' * 3500}.{'c2ln' * 500}"
 LONG_KEY = f"-----BEGIN RSA PRIVATE KEY-----\n{('MIIEpAIBAAKCAQEA' * 4 + chr(10)) * 240}-----END RSA PRIVATE KEY-----"
@@ -62,7 +68,7 @@ def test_any_chunks_give_what_the_detectors_make_of_the_whole(text: str, action:
     for size in sizes:
         chunks.append(data[at : at + size])
         at += size
-    assert fed(masker(action), [*chunks, data[at:]]).decode() == whole(text, action)
+    assert strategies.plain(fed(masker(action), [*chunks, data[at:]]).decode()) == whole(text, action)
 
 
 @settings(max_examples=500, deadline=None, derandomize=True)
@@ -252,6 +258,20 @@ def test_keys_typed_one_by_one_are_echoed_at_once():
         out += stream.feed(bytes((char,)), now).data
         assert stream.due() is None
     assert out == b"ls 4111 secret=abc ghp_x bob@we -----"
+
+
+def test_a_slow_screen_of_text_is_let_go_character_by_character_and_untouched():
+    stream, now, out = masker(), 0.0, b""
+    data = "größe \x1b[31mbob\x1b[0m at web-01, secret \x1b]0;töst\x07 4242 4242\r\n".encode()
+    for at in range(len(data)):
+        now += 0.1
+        out += stream.feed(data[at : at + 1], now).data
+        due = stream.due()
+        if due is not None:
+            assert due - now <= 0.030
+            out += stream.release(due).data
+            assert stream.due() is None
+        assert out == data[: at + 1]
 
 
 def test_a_beginning_is_held_from_its_first_byte_on():
