@@ -40,7 +40,8 @@ class Start:
 
 def start(one: Start, read: Read, *, longest: int) -> tuple[Operation, Transfer | None]:
     """The operation of a session channel, and the file transfer that it is; `longest` is how many bytes of a command are read at all."""
-    transfer = recognise(one.text) if one.kind == "exec" else None
+    # A terminal edits what is typed (^U, erase), so that the target would read other lines than those that were judged.
+    transfer = recognise(one.text) if one.kind == "exec" and one.terminal is None else None
     if transfer is not None:
         return transfer.operation(), transfer
     context = {}

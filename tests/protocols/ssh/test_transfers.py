@@ -14,6 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hooptui.core.model import SshFacts
+from hooptui.protocols.ssh.operations import Start, Terminal, start
 from hooptui.protocols.ssh.transfers import recognise
 from hooptui.protocols.ssh.words import words
 
@@ -136,3 +138,14 @@ async def test_what_git_itself_sends_is_understood(tmp_path: Path) -> None:
     found = recognise(json.loads(log.read_text())[-1])
     assert found is not None
     assert (found.facts.actions, found.facts.paths, found.facts.unknown) == ({"git_read"}, {"/srv/it's.git"}, "")
+
+
+def test_a_transfer_behind_a_terminal_is_only_a_command() -> None:
+    """A terminal takes lines back (^U), so that the target would read others than those that are judged."""
+    seen = SshFacts(frozenset({"exec"}))
+    plain_start = Start("exec", b"scp -t /srv/x")
+    typed = Start("exec", b"scp -t /srv/x", Terminal("xterm", (80, 24, 0, 0), {}))
+    assert start(plain_start, lambda _text: seen, longest=100)[1] is not None
+    operation, transfer = start(typed, lambda _text: seen, longest=100)
+    assert transfer is None
+    assert operation.facts is seen
