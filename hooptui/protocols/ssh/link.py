@@ -99,6 +99,8 @@ class Link:
         self._dial: asyncio.Task[asyncssh.SSHClientConnection] | None = None
         self._entering: asyncio.Task[None] | None = None
         self._tellers: list[Tell] = []
+        self._told: tuple[Approval, float] | None = None
+        """What those that wait for access were told last, and when its time is over in Unix seconds."""
         self._minted: Minted | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -209,7 +211,10 @@ class Link:
         self._tellers.append(tell)
         try:
             if self._entering is None or self._entering.done():
+                self._told = None
                 self._entering = asyncio.get_running_loop().create_task(self.session.enter(self._tell_all))
+            elif self._told is not None:
+                tell(self._told[0], self._told[1] - self.session.house.clock.now())
             await asyncio.shield(self._entering)
         finally:
             self._tellers.remove(tell)
@@ -218,6 +223,7 @@ class Link:
                 self._entering.cancel()
 
     def _tell_all(self, approval: Approval, remaining: float) -> None:
+        self._told = (approval, self.session.house.clock.now() + remaining)
         for tell in tuple(self._tellers):
             tell(approval, remaining)
 
