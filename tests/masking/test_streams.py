@@ -347,6 +347,11 @@ def test_a_move_of_the_cursor_can_part_two_values():
     assert fed(masker(), [b"77%\r4242424242424242\n"]) == b"77%\r****\n"
 
 
+def test_a_coloured_label_at_the_end_of_a_chunk_still_counts():
+    out = fed(masker(), [b"x secret\x1b[0m:\n", f"{AWS_SECRET}\n".encode()])
+    assert out == b"x secret\x1b[0m:\n****\n"
+
+
 def test_without_detectors_bytes_are_not_even_looked_at():
     stream = StreamMasker(MaskSet((MaskRule("c", columns=("x",)),)), KEY)
     chunk = b"bob@acme.io"
