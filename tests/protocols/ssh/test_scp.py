@@ -31,6 +31,7 @@ class Lab:
     asked: list[Operation] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
+    permits: list[Permit] = field(default_factory=list)
     paused: list[bool] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -50,7 +51,8 @@ class Lab:
         await self.gate.wait()
         if reason := self.verdict(operation):
             raise Refused(Why.POLICY, reason, rule="r1", number=mine)
-        return mint(mine, ("all",))
+        self.permits.append(mint(mine, ("all",)))
+        return self.permits[-1]
 
     async def client(self, data: bytes) -> bytes:
         """What the target gets of it."""
@@ -85,6 +87,7 @@ async def test_an_upload_step_by_step() -> None:
     assert await lab.target(b"\0") == b"\0"
     assert facts(lab.asked[0]).paths == {"/srv/f"}
     assert facts(lab.asked[0]).size == 3
+    assert [one.used for one in lab.permits] == [True]
     assert [one.line for one in lab.reports] == [
         f'write "/srv/f" 3 bytes sha256 {hashlib.sha256(b"abc").hexdigest()} ok'
     ]

@@ -82,6 +82,7 @@ class Lab:
     asked: list[Operation] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
+    permits: list[Permit] = field(default_factory=list)
     paused: list[bool] = field(default_factory=list)
     holds: dict[str, asyncio.Future[str]] = field(default_factory=dict)
     withdrawn: list[str] = field(default_factory=list)
@@ -106,7 +107,8 @@ class Lab:
                 raise
         if reason:
             raise Refused(Why.POLICY, reason, rule="r1", number=mine)
-        return mint(mine, ("all",))
+        self.permits.append(mint(mine, ("all",)))
+        return self.permits[-1]
 
     def release(self, part: str, reason: str = "") -> None:
         """Let a held operation whose text has this part go, or refuse it."""

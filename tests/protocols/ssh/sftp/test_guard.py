@@ -52,6 +52,7 @@ async def test_a_denied_request_is_answered_under_its_own_id_and_goes_nowhere() 
     assert [complaint(one) for one in lab.reports] == [f"hooptui: {lab.reports[0].line}"]
     (sent,) = await lab.say(on(Type.RMDIR, 77, b"x"))
     assert sent[0] == Type.RMDIR, "the session goes on, and the id is free again"
+    assert [one.used for one in lab.permits] == [True]
     await lab.hear(status(number(sent)))
     assert complaint(lab.reports[-1]) == ""
 
