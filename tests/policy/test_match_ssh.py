@@ -95,6 +95,10 @@ class TestAllow:
         assert effect(listed, "ls $x /a*") is Effect.ALLOW
         assert effect(listed, "ls $x &") is Effect.DENY
 
+    def test_a_program_that_only_the_target_can_tell_is_covered_by_no_name(self) -> None:
+        listed = rules(allow("{actions: [exec], programs: [{run: '*'}], traits: [variable, computed]}"))
+        assert effect(listed, "$x") is Effect.DENY
+
     def test_without_programs_anything_that_is_understood_goes(self) -> None:
         assert effect(rules(ANY), "for x in $(id); do rm $x; done > y") is Effect.ALLOW
         assert effect(rules(ANY), "ls )") is Effect.DENY

@@ -120,6 +120,7 @@ def test_a_program_that_the_target_works_out_has_no_name() -> None:
         ("ls\r", "U+000D"),
         ("ls \x1b[m", "U+001B"),
         ("ls \x01", "U+0001"),
+        ("ls \x7f", "U+007F"),
         ("x" * (MAX_BYTES + 1), "bytes"),
         ("é" * MAX_BYTES, "bytes"),
         ("(" * 200 + "ls" + ")" * 200, "deep"),
@@ -156,7 +157,17 @@ def test_two_readers_agree_on_what_is_plain() -> None:
 
 
 def test_what_other_login_shells_read_otherwise_is_not_plain() -> None:
-    for text in ("echo 'a\\'", "echo 'a\\\\'", "echo $'a'", 'echo "\\""', "echo {fd}>x", "x # y", "ls ;; x", "[ x ]"):
+    for text in (
+        "echo 'a\\'",
+        "echo 'a\\\\'",
+        "echo 'a\\\\b'",
+        "echo $'a'",
+        'echo "\\""',
+        "echo {fd}>x",
+        "x # y",
+        "ls ;; x",
+        "[ x ]",
+    ):
         assert plain(text) is None, text
 
 
