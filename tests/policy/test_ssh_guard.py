@@ -11,7 +11,8 @@ from hooptui.policy.decide import PolicyJudge
 from hooptui.policy.loader import load
 from hooptui.protocols.ssh.commands import read_command
 from tests.policy.making import who
-from tests.policy.ssh_disguises import DISGUISES, EVERYDAY, lines
+from tests.policy.ssh_disguises import DISGUISES, lines
+from tests.policy.ssh_everyday import EVERYDAY
 
 STRICT = Path(__file__).resolve().parents[2] / "policies" / "ssh-strict.yaml"
 WEB = Target("web-1", "ssh", {"env": "dev"})
