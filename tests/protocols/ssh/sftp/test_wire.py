@@ -120,6 +120,7 @@ def test_paths_are_made_plain(path: bytes, plain: bytes) -> None:
 def test_a_path_that_no_rule_could_judge_is_refused(path: bytes, home: bytes) -> None:
     with pytest.raises(BadPath):
         absolute(path, home)
+    assert absolute(b"/" + b"a" * 4095, b"/home") == b"/" + b"a" * 4095
 
 
 def test_only_extensions_that_are_understood_are_told_of() -> None:
