@@ -155,6 +155,8 @@ class Views:
         """What the target's planner says, or in words why it says nothing; raw."""
         if operation.verb == "connect":
             return "a connection asks to be let in; nothing runs yet"
+        if session.target.protocol != "postgres":
+            return "no estimate: nothing plans a command before it runs"
         gate = self.gateway.postgres
         catalogue = gate.catalogue(session.target.name) if gate else None
         if catalogue is None:
