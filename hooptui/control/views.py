@@ -25,7 +25,7 @@ from hooptui.core.desk import (
 )
 from hooptui.core.events import Event
 from hooptui.core.gate import Masked
-from hooptui.core.model import Operation
+from hooptui.core.model import Operation, SqlFacts, SshFacts
 from hooptui.core.session import Session
 from hooptui.gateway import VIA, Gateway
 from hooptui.protocols.postgres.catalogue import CatalogueFailed
@@ -185,8 +185,10 @@ class Views:
             expires_at=approval.expires_at,
             text=masker.text(operation.text) if masker and operation else empty,
             verb=operation.verb if operation else "",
-            relations=tuple(sorted(facts.reads | facts.writes)) if facts else (),
-            facts=_facts(operation) if operation else (),
+            relations=tuple(masker.text(one) for one in sorted(facts.reads | facts.writes)) if facts and masker else (),
+            facts=tuple((label, masker.text(words)) for label, words in _facts(operation))
+            if operation and masker
+            else (),
             rule=approval.terms.rule,
             rule_words=approval.rule_words,
             risk=approval.terms.risk,
@@ -268,7 +270,7 @@ def _row(session: Session) -> SessionView:
 
 
 def _facts(operation: Operation) -> tuple[tuple[str, str], ...]:
-    """Label and words, as a reviewer reads them."""
+    """Label and words, as a reviewer reads them; not masked yet."""
     facts = operation.facts
     if operation.verb == "connect":
         return (("asks for", "access"),)
@@ -279,10 +281,19 @@ def _facts(operation: Operation) -> tuple[tuple[str, str], ...]:
         lines.append(("reads", ", ".join(sorted(facts.reads))))
     if facts.functions and len(facts.functions) <= 8:
         lines.append(("calls", ", ".join(sorted(facts.functions))))
-    if facts.missing_where:
-        lines.append(("where", "none"))
-    if facts.statements > 1:
-        lines.append(("statements", str(facts.statements)))
-    lines.append(("in transaction", "yes" if operation.in_transaction else "no"))
+    match facts:
+        case SqlFacts():
+            if facts.missing_where:
+                lines.append(("where", "none"))
+            if facts.statements > 1:
+                lines.append(("statements", str(facts.statements)))
+            lines.append(("in transaction", "yes" if operation.in_transaction else "no"))
+        case SshFacts():
+            if facts.destinations:
+                lines.append(("to", ", ".join(sorted(facts.destinations))))
+            if facts.traits:
+                lines.append(("beware", ", ".join(sorted(facts.traits))))
+            if facts.size is not None:
+                lines.append(("size", f"{facts.size} bytes"))
     lines.extend(operation.context.items())
     return tuple(lines)

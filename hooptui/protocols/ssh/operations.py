@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from hooptui.core.model import Operation, SshFacts
@@ -55,6 +55,9 @@ def start(one: Start, read: Read, *, longest: int) -> tuple[Operation, Transfer 
             facts = SshFacts(frozenset({"exec"}), unknown=f"a command line of more than {longest} bytes")
         case "exec":
             facts = read(one.text)
+            if one.terminal is not None:
+                # A pager that finds one takes commands of its own, which nobody judges.
+                facts = replace(facts, traits=facts.traits | {"terminal"})
         case "shell":
             facts = SshFacts(frozenset({"shell"}), traits=frozenset() if one.terminal else frozenset({"stdin"}))
         case "subsystem":

@@ -14,12 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooptui.core.gate import Refused, Why
+from hooptui.core.model import SshFacts
 from hooptui.core.secret import Secret
 from hooptui.credentials.ssh_certificates import SshCa
 from hooptui.protocols.ssh import algorithms, names, operations, replies, server
+from hooptui.protocols.ssh.commands import read_command
 from hooptui.protocols.ssh.guarded import guarded
 from hooptui.protocols.ssh.names import Asked
-from hooptui.protocols.ssh.operations import Start, Terminal
+from hooptui.protocols.ssh.operations import Start, Terminal, start
 from hooptui.protocols.ssh.relay import ClientEnd
 from hooptui.protocols.ssh.server import Named
 from hooptui.protocols.ssh.sessions import passes
@@ -164,3 +166,13 @@ def test_a_fault_in_one_channel_leaves_the_others(gate: Gatehouse, monkeypatch: 
     assert other.stdout.read() == b"second\n"
     assert other.wait(10) == 0
     assert [code for _, code, _ in gate.door.troubles] == ["fault"]
+
+
+def test_a_command_in_a_terminal_says_so() -> None:
+    """A pager that finds a terminal takes commands, so an allow has to tolerate the trait in so many words."""
+    terminal = Terminal("xterm", (80, 24, 0, 0), {})
+    bare, _ = start(Start("exec", b"journalctl -n 5"), read_command, longest=1000)
+    behind, _ = start(Start("exec", b"journalctl -n 5", terminal), read_command, longest=1000)
+    assert isinstance(bare.facts, SshFacts) and isinstance(behind.facts, SshFacts)
+    assert "terminal" not in bare.facts.traits
+    assert behind.facts.traits == bare.facts.traits | {"terminal"}
