@@ -148,4 +148,4 @@ def test_a_transfer_behind_a_terminal_is_only_a_command() -> None:
     assert start(plain_start, lambda _text: seen, longest=100)[1] is not None
     operation, transfer = start(typed, lambda _text: seen, longest=100)
     assert transfer is None
-    assert operation.facts is seen
+    assert operation.facts == SshFacts(frozenset({"exec"}), traits=frozenset({"terminal"}))
