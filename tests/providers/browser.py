@@ -203,10 +203,22 @@ class Page:
     async def _load(self) -> int:
         await asyncio.wait_for(self._loaded.wait(), PATIENCE)
         if self._scripts:
-            # Autofocus comes with the first frames, after the load event.
-            twice = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(0))))"
-            await self.call("Runtime.evaluate", expression=twice, awaitPromise=True)
+            async with asyncio.timeout(PATIENCE):
+                while not await self._settled():
+                    await asyncio.sleep(0.02)
         return self.status
+
+    async def _settled(self) -> bool:
+        """Whether the page is whole and has drawn its first frames, after which autofocus comes. One that sends itself on, as a
+        provider's answer by POST does, is not."""
+        twice = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(document.readyState === 'complete'))))"
+        try:
+            said = await self.call("Runtime.evaluate", expression=twice, awaitPromise=True)
+        except Gone as gone:
+            if any(words in str(gone) for words in ("navigated", "context was destroyed", "Cannot find")):
+                return False
+            raise
+        return bool(said["result"].get("value"))
 
     async def until(self, expression: str) -> None:
         """Wait for something to be true in the page."""
