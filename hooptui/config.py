@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from hooptui import config_build as build
+from hooptui import config_targets
 from hooptui.auth.issuer import Issuer
 from hooptui.auth.leases import LeaseSettings
-from hooptui.config_build import NotifyConfig, PortalConfig, SshTargetConfig, TargetConfig, Wrong
+from hooptui.config_build import NotifyConfig, PortalConfig, Wrong
 from hooptui.config_shape import ConfigYaml
+from hooptui.config_targets import KubernetesTargetConfig, SshTargetConfig, TargetConfig
 from hooptui.core.model import Identity, Kind
 from hooptui.errors import UserError
 from hooptui.protocols.postgres.proxy import Limits
@@ -36,6 +38,8 @@ class Listen:
     """Host and port; port 0 lets the kernel choose."""
     ssh: tuple[str, int] | None = None
     """None when SSH is not served."""
+    kubernetes: tuple[str, int] | None = None
+    """None when Kubernetes is not served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ class Config:
     """The PostgreSQL databases."""
     hosts: tuple[SshTargetConfig, ...]
     """The SSH hosts."""
+    clusters: tuple[KubernetesTargetConfig, ...]
+    """The Kubernetes clusters."""
     recording_cap: int
     """Bytes of result rows kept for one operation."""
     tell_every: float
@@ -105,7 +111,7 @@ def _shape(node: Node) -> ConfigYaml:
     if targets is not None and isinstance(targets.value, Mapping):
         for name, one in targets.value.items():
             try:
-                build.shape(name, one)
+                config_targets.shape(name, one)
             except (Wrong, YamlError) as wrong:
                 problems.append(str(wrong))
     raise YamlError(*problems)
@@ -127,11 +133,18 @@ def _config(given: ConfigYaml, file: str, base: Path) -> Config:
         f"{file}: issuers: found {url} twice, expected each once" for url in {u for u in urls if urls.count(u) > 1}
     )
     targets = tuple(
-        found for name, node in given.targets.items() if (found := collect(partial(build.target, name, node, base)))
+        found
+        for name, node in given.targets.items()
+        if (found := collect(partial(config_targets.target, name, node, base, base / given.state_dir)))
     )
     hosts = tuple(one for one in targets if isinstance(one, SshTargetConfig))
     if bool(hosts) != (given.listen.ssh is not None):
         problems.append(f"{file}: listen.ssh: expected listen.ssh and targets of protocol ssh together, or neither")
+    clusters = tuple(one for one in targets if isinstance(one, KubernetesTargetConfig))
+    if bool(clusters) != (given.listen.kubernetes is not None):
+        problems.append(
+            f"{file}: listen.kubernetes: expected listen.kubernetes and targets of protocol kubernetes together, or neither"
+        )
     channels = tuple(told for yaml in given.notify if (told := collect(partial(build.channel, yaml, base))))
     portal = collect(
         lambda: build.portal(given.portal, given.listen.portal, {one.url: one for one in issuers}, base, file)
@@ -149,6 +162,7 @@ def _config(given: ConfigYaml, file: str, base: Path) -> Config:
         listen=Listen(
             build.address(given.listen.postgres),
             build.address(given.listen.ssh) if given.listen.ssh is not None else None,
+            build.address(given.listen.kubernetes) if given.listen.kubernetes is not None else None,
         ),
         tls=Tls(given.tls.names, build.under(base, given.tls.cert), build.under(base, given.tls.key)),
         operator=operator,
@@ -156,6 +170,7 @@ def _config(given: ConfigYaml, file: str, base: Path) -> Config:
         policy=tuple(base / path for path in given.policy),
         targets=tuple(one for one in targets if isinstance(one, TargetConfig)),
         hosts=hosts,
+        clusters=clusters,
         recording_cap=given.recording.cap,
         tell_every=given.approvals.remind,
         limits=Limits(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,64 +12,24 @@ from hooptui.auth.issuer import Issuer, KindRule
 from hooptui.auth.saml.settings import SamlIdp, SamlWay
 from hooptui.auth.validity import NO_REVOCATION, Revocation
 from hooptui.config_shape import (
-    NAME,
-    TARGETS,
     IssuerYaml,
-    MintYaml,
     NotifyYaml,
     PortalYaml,
     Reference,
     RevocationYaml,
     SamlYaml,
-    SshTargetYaml,
-    TargetYaml,
     WayYaml,
 )
-from hooptui.core.model import Kind, Target
+from hooptui.core.model import Kind
 from hooptui.credentials.static import Static, reference, resolve
 from hooptui.notify.notice import Topic
 from hooptui.notify.settings import Apprise, Settings, Webhook
 from hooptui.portal.settings import OidcWay, PortalSettings
-from hooptui.protocols.postgres.dial import SslMode, Upstream
-from hooptui.protocols.ssh.upstream import HostKeys
-from hooptui.protocols.ssh.upstream import Upstream as SshUpstream
 from hooptui.strictyaml import Node, decode
 
 
 class Wrong(Exception):
     """Something in the configuration: where, what was found, what was expected."""
-
-
-@dataclass(frozen=True, slots=True)
-class MintConfig:
-    """How a target's own credential for each session is made."""
-
-    role: str
-    user: str
-    """Who makes the roles; empty for the target's own user."""
-    password: Static | None
-    connections: int
-
-
-@dataclass(frozen=True, slots=True)
-class TargetConfig:
-    """A target and the way to it; the credential is fetched when the gateway starts or reloads, never kept here."""
-
-    target: Target
-    upstream: Upstream
-    """Without its password."""
-    password: Static | None
-    mint: MintConfig | None
-
-
-@dataclass(frozen=True, slots=True)
-class SshTargetConfig:
-    """An SSH host and the way to it; the key is fetched when the gateway starts, never kept here."""
-
-    target: Target
-    upstream: SshUpstream
-    """Without its key."""
-    key: Static
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,86 +137,6 @@ def issuer(given: IssuerYaml, base: Path) -> Issuer:
         raise Wrong(f"{where}: {wrong}") from None
 
 
-def shape(name: str, node: Node) -> TargetYaml | SshTargetYaml:
-    """A target in the shape that its protocol has.
-
-    Raises:
-        Wrong, YamlError: what is the matter with it.
-    """
-    if not re.fullmatch(NAME, name):
-        raise Wrong(
-            f"{node.where}: targets: found the name {name!r}, expected letters, digits, dots, dashes and underscores"
-        )
-    protocol = node.value.get("protocol") if isinstance(node.value, Mapping) else None
-    # Without a protocol the decoder says that it is missing.
-    kind = TARGETS.get(str(protocol.value)) if protocol is not None else TargetYaml
-    if kind is None:
-        found = protocol.found if protocol is not None else "nothing"
-        raise Wrong(f"{node.where}: targets.{name}.protocol: found {found}, expected one of {', '.join(TARGETS)}")
-    return decode(node, kind, f"targets.{name}")
-
-
-def target(name: str, node: Node, base: Path) -> TargetConfig | SshTargetConfig:
-    """Raises:
-    Wrong, YamlError: the target, and what is the matter with it.
-    """
-    given = shape(name, node)
-    match given:
-        case TargetYaml():
-            return _postgres(name, given, base)
-        case SshTargetYaml():
-            return _ssh(name, given, base)
-
-
-def _ssh(name: str, given: SshTargetYaml, base: Path) -> SshTargetConfig:
-    """Raises:
-    Wrong: the target, and what is the matter with it.
-    """
-    where = f"{given.where}: targets.{name}"
-    known = ""
-    if given.known_hosts is not None:
-        try:
-            known = (base / given.known_hosts).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as fault:
-            raise Wrong(
-                f"{where}.known_hosts: cannot be read: {getattr(fault, 'strerror', None) or 'not UTF-8'}"
-            ) from None
-    host_keys = HostKeys(known, given.host_key, given.host_ca)
-    try:
-        host_keys.trusted()
-    except ValueError as wrong:
-        raise Wrong(f"{where}: {wrong}") from None
-    upstream = SshUpstream(given.host, given.port, given.user, host_keys, connect_timeout=given.connect_timeout)
-    key = secret(given.key, base, f"{where}.key")
-    if key is None:
-        raise Wrong(f"{where}.key: expected where the key is")
-    return SshTargetConfig(Target(name, "ssh", dict(given.labels)), upstream, key)
-
-
-def _postgres(name: str, given: TargetYaml, base: Path) -> TargetConfig:
-    """Raises:
-    Wrong: the target, and what is the matter with it.
-    """
-    where = f"{given.where}: targets.{name}"
-    ca_file = under(base, given.ca_file)
-    if given.sslmode in (SslMode.VERIFY_CA, SslMode.VERIFY_FULL) and ca_file is not None and not ca_file.is_file():
-        raise Wrong(f"{where}.ca_file: found no file {ca_file}, expected the PEM of a CA")
-    upstream = Upstream(
-        host=given.host,
-        port=given.port,
-        database=given.database,
-        user=given.user,
-        password=None,
-        sslmode=given.sslmode,
-        ca_file=ca_file,
-        connect_timeout=given.connect_timeout,
-    )
-    password = secret(given.password, base, f"{where}.password")
-    return TargetConfig(
-        Target(name, "postgres", dict(given.labels)), upstream, password, _mint(given.mint, base, f"{where}.mint")
-    )
-
-
 def portal(
     given: PortalYaml | None, listen: str | None, issuers: Mapping[str, Issuer], base: Path, file: str
 ) -> PortalConfig | None:
@@ -352,19 +231,6 @@ def _revocation(given: RevocationYaml | None, base: Path, where: str) -> Revocat
         endpoint=given.endpoint,
         denylist=denylist,
     )
-
-
-def _mint(given: MintYaml | None, base: Path, where: str) -> MintConfig | None:
-    """Raises:
-    Wrong: what is the matter with it.
-    """
-    if given is None:
-        return None
-    if bool(given.user) != (given.password is not None):
-        raise Wrong(
-            f"{where}: expected user and password together, or neither: then the target's own user makes the roles"
-        )
-    return MintConfig(given.role, given.user, secret(given.password, base, f"{where}.password"), given.connections)
 
 
 def _way(given: WayYaml, issuers: Mapping[str, Issuer]) -> OidcWay:

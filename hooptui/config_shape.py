@@ -28,6 +28,7 @@ Reference = Mapping[str, Node]
 class ListenYaml:
     postgres: Address
     ssh: Address | None = None
+    kubernetes: Address | None = None
     portal: Address | None = None
 
 
@@ -138,8 +139,56 @@ class SshTargetYaml:
             raise ValueError("known_hosts, or host_key and host_ca, not both")
 
 
-TARGETS: Mapping[str, type[TargetYaml] | type[SshTargetYaml]] = MappingProxyType(
-    {"postgres": TargetYaml, "ssh": SshTargetYaml}
+@dataclass(frozen=True, slots=True)
+class ImpersonateYaml:
+    """As whom the gateway acts on the cluster: for each identity its own user and groups."""
+
+    user: str = "{issuer}#{subject}"
+    groups: Annotated[tuple[str, ...], OneOrMany()] = ("*",)
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokensYaml:
+    """A token for each session, instead of one that all share."""
+
+    service_account: Annotated[
+        str,
+        Matches(r"[a-z0-9.-]{1,253}/[a-z0-9.-]{1,253}", "namespace/name of the service account whose rights it gets"),
+    ]
+    lasts: Annotated[Duration, Between(600, 86_400, "10m to 24h")] = Duration(600.0)
+    audiences: Annotated[tuple[str, ...], OneOrMany()] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesTargetYaml:
+    where: Where
+    protocol: Literal["kubernetes"]
+    kubeconfig: Path | None = None
+    context: str = ""
+    """Of the kubeconfig; its current one when empty."""
+    server: str = ""
+    """Instead of a kubeconfig: https://host:port, with ca_file and token."""
+    ca_file: Path | None = None
+    token: Reference | None = None
+    impersonate: ImpersonateYaml | None = None
+    mint: TokensYaml | None = None
+    connect_timeout: Annotated[Duration, Between(0.1, 300, "100ms to 5m")] = Duration(10.0)
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        if bool(self.server) == (self.kubeconfig is not None):
+            raise ValueError("kubeconfig, or server with ca_file and token, one of them")
+        if self.kubeconfig is not None and (self.ca_file is not None or self.token is not None):
+            raise ValueError("ca_file and token belong to server; a kubeconfig says both itself")
+        if self.server and self.context:
+            raise ValueError("context belongs to kubeconfig")
+        if self.impersonate is not None and self.mint is not None:
+            raise ValueError("impersonate or mint, not both: a request is made as one identity")
+
+
+TARGETS: Mapping[str, type[TargetYaml] | type[SshTargetYaml] | type[KubernetesTargetYaml]] = MappingProxyType(
+    {"postgres": TargetYaml, "ssh": SshTargetYaml, "kubernetes": KubernetesTargetYaml}
 )
 """The shape of a target by its protocol."""
 

@@ -21,7 +21,8 @@ from pathlib import Path
 from hooptui import form
 from hooptui.auth.oidc import Verifier
 from hooptui.config import Config, TargetConfig, is_loopback, load
-from hooptui.config_build import SshTargetConfig, notify
+from hooptui.config_build import notify
+from hooptui.config_targets import SshTargetConfig
 from hooptui.control.client import RemoteDesk
 from hooptui.core.clock import SystemClock
 from hooptui.core.desk import DeskClosed

@@ -340,7 +340,8 @@ class FrontDoor:
         self._spawn(session.end(Why.DEADLINE, f"this session's time is over: {WORDS[bound]}"))
 
     def _target(self, name: str, protocol: str) -> Target | None:
-        known = [*(one.target for one in self._config.targets), *(one.target for one in self._config.hosts)]
+        config = self._config
+        known = [one.target for several in (config.targets, config.hosts, config.clusters) for one in several]
         return next((one for one in known if one.name == name and one.protocol == protocol), None)
 
     def _new_id(self) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import asyncssh
 
 from hooptui.config import Config
-from hooptui.config_build import MintConfig, SshTargetConfig, TargetConfig
+from hooptui.config_targets import MintConfig, SshTargetConfig, TargetConfig
 from hooptui.core.clock import Clock
 from hooptui.credentials.custody import Custody
 from hooptui.credentials.keyfile import key_file

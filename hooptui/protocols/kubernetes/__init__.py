@@ -1,0 +1,1 @@
+"""Kubernetes: every request of kubectl and its kin, judged one by one."""
