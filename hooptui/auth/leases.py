@@ -20,12 +20,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol, assert_never
 
-from hooptui.auth.lockout import Lockout, origin
+from hooptui.auth.lockout import Lockout
 from hooptui.core.clock import Clock
 from hooptui.core.gate import LoginRefused
 from hooptui.core.model import Identity, Lease, ScramKeys
 from hooptui.core.secret import Secret
 from hooptui.errors import UserError
+from hooptui.peers import origin
 
 PREFIX: Final = "hl_"
 ITERATIONS: Final = 4096

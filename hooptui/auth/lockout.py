@@ -5,7 +5,6 @@ Times are seconds on the clock that never goes back, so that no change of the wa
 
 from __future__ import annotations
 
-import ipaddress
 from collections import OrderedDict, deque
 
 
@@ -61,20 +60,3 @@ class Lockout:
 def _trim(table: OrderedDict[str, deque[float]] | OrderedDict[str, float], limit: int) -> None:
     while len(table) > limit:
         table.popitem(last=False)
-
-
-def origin(peer: str) -> str:
-    """Where a guess comes from, out of a peer's `address:port`: the IPv4 address, or the /64 network of an IPv6 address,
-    since whoever has one of its addresses has them all. What is no address (`unix`) stands for itself."""
-    host = peer.rpartition(":")[0]
-    for text in (host.removeprefix("[").removesuffix("]"), peer.removeprefix("[").removesuffix("]")):
-        try:
-            address = ipaddress.ip_address(text)
-        except ValueError:
-            continue
-        if isinstance(address, ipaddress.IPv4Address):
-            return str(address)
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return f"{ipaddress.IPv6Address(int(address) >> 64 << 64)}/64"
-    return peer[:64]

@@ -12,9 +12,9 @@ from aiohttp import web
 
 from hooptui.core.clock import Clock
 from hooptui.core.gate import LoginRefused
+from hooptui.peers import peer
 from hooptui.portal.base import Login, Porter
 from hooptui.portal.devices import Devices
-from hooptui.portal.listener import peer_name
 from hooptui.portal.rates import Rates
 from hooptui.portal.settings import PortalSettings
 from hooptui.portal.visits import Pending, Visit, Visits, VisitsFull
@@ -188,7 +188,7 @@ def unknown_login() -> LoginRefused:
 
 def peer_of(request: web.Request) -> str:
     transport = request.transport
-    return peer_name(transport.get_extra_info("peername")) if transport is not None else "gone"
+    return peer(transport.get_extra_info("peername")).name if transport is not None else "gone"
 
 
 async def form_of(request: web.Request, most: int = MAX_BODY) -> dict[str, str]:

@@ -11,9 +11,9 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hooptui.auth.lockout import origin
 from hooptui.core.clock import Clock
 from hooptui.core.secret import Secret
+from hooptui.peers import origin
 from hooptui.portal.base import Login, Settle
 
 ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"

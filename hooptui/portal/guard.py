@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 from hooptui.core.gate import LoginRefused
 from hooptui.portal import api, pages
 from hooptui.portal.context import COOKIE, NEW_COOKIE, UNAVAILABLE, Context, Wrong, answer, peer_of
-from hooptui.portal.listener import LARGE, MAX_BYTES, Gauge
+from hooptui.portal.gauge import LARGE, MAX_BYTES, Gauge
 
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from hooptui.auth.lockout import origin
+from hooptui.peers import origin
 
 
 class Rates:

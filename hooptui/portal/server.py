@@ -19,14 +19,15 @@ from hooptui.auth.urls import is_loopback
 from hooptui.core.clock import Clock
 from hooptui.core.secret import Secret
 from hooptui.credentials.ssh_certificates import SshCa
+from hooptui.listener import Listener, Words
 from hooptui.portal import metrics
 from hooptui.portal.api import Api, bearer, started
 from hooptui.portal.base import DeviceStart, Metric, Porter, Settle
 from hooptui.portal.browser import Browser
 from hooptui.portal.context import MAX_BODY, Context, Logins, Wrong, answer, peer_of
 from hooptui.portal.devices import Devices
+from hooptui.portal.gauge import Gauge, Gauges
 from hooptui.portal.guard import HEADERS, Guard
-from hooptui.portal.listener import Gauge, Listener
 from hooptui.portal.oidc_login import IdTokens, OidcLogin
 from hooptui.portal.settings import PortalSettings
 from hooptui.portal.visits import Visits
@@ -87,6 +88,7 @@ class Portal:
         self._settings = settings
         self._http: aiohttp.ClientSession | None = None
         self._runner: web.AppRunner | None = None
+        self._gauges: Gauges | None = None
         self._listener: Listener | None = None
         self._tls = tls
         self._ssh = ssh
@@ -122,10 +124,14 @@ class Portal:
         if server is None:
             raise RuntimeError("aiohttp's runner was set up and has no server")
         loop = asyncio.get_running_loop()
+        self._gauges = Gauges(lambda: _Quiet(server, loop=loop, **HTTP), self._tls)
         listener = Listener(
-            lambda: _Quiet(server, loop=loop, **HTTP), self._tls, connections=settings.connections,
-            per_peer=settings.connections_per_peer, trouble=context.porter.trouble,
-        )  # fmt: skip
+            self._gauges.serve,
+            # Who is turned away is counted in the metrics alone.
+            Words(self._trouble, lambda peer, count: None),
+            connections=settings.connections,
+            per_peer=settings.connections_per_peer,
+        )
         self._listener = listener
         try:
             port = await listener.start(settings.host, settings.port)
@@ -205,7 +211,10 @@ class Portal:
     # --- inside
 
     def _gauge(self, request: web.Request) -> Gauge | None:
-        return self._listener.gauge(request.protocol) if self._listener is not None else None
+        return self._gauges.of(request.protocol) if self._gauges is not None else None
+
+    def _trouble(self, code: str, words: str) -> None:
+        self._context.porter.trouble(f"portal-{code}", words)
 
     def _session(self) -> aiohttp.ClientSession:
         if self._http is None:

@@ -11,8 +11,8 @@ import hmac
 import secrets
 from dataclasses import dataclass, field
 
-from hooptui.auth.lockout import origin
 from hooptui.core.clock import Clock
+from hooptui.peers import origin
 from hooptui.portal.base import Login
 from hooptui.portal.devices import Device
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hooptui.auth.lockout import Lockout, origin
+from hooptui.auth.lockout import Lockout
 
 
 def lockout(guesses: int = 3, limit: int = 4096) -> Lockout:
@@ -77,30 +76,3 @@ def test_it_agrees_with_a_plain_count(guesses: list[tuple[str, float]]) -> None:
             if expected:
                 locked[key] = at + 600.0
         assert one.failed(key, at) == expected
-
-
-@pytest.mark.parametrize(
-    ("peer", "place"),
-    [
-        ("192.0.2.7:50000", "192.0.2.7"),
-        ("192.0.2.7", "192.0.2.7"),
-        ("::ffff:192.0.2.7:50000", "192.0.2.7"),
-        ("[::ffff:192.0.2.7]:50000", "192.0.2.7"),
-        ("[2001:db8:1:2:3:4:5:6]:50000", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2:ffff:4:5:6:50000", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2:ffff:4:5:6", "2001:db8:1:2::/64"),
-        ("[::1]:50000", "::/64"),
-        ("[fe80::1%eth0]:50000", "fe80::/64"),
-        ("unix", "unix"),
-        ("", ""),
-        ("x" * 1_000, "x" * 64),
-    ],
-)
-def test_where_a_guess_comes_from(peer: str, place: str) -> None:
-    assert origin(peer) == place
-
-
-@settings(max_examples=100, derandomize=True)
-@given(st.text(max_size=200))
-def test_any_peer_has_a_short_origin(peer: str) -> None:
-    assert len(origin(peer)) <= 64

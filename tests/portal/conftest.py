@@ -20,7 +20,7 @@ def pytest_asyncio_loop_factories(
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The gateway's own kind of loop; for the socket both kinds, whose TLS transports share nothing but their methods."""
     both = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
-    return both if item.path.name == "test_listener.py" else {"uvloop": uvloop.new_event_loop}
+    return both if item.path.name == "test_gauge.py" else {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +18,8 @@ from hooptui.core.model import Target
 from hooptui.core.session import Session
 from hooptui.credentials.custody import Custody
 from hooptui.credentials.mint import Mint, MintTrouble
+from hooptui.listener import Listener, Words, too_many
+from hooptui.peers import Peer
 from hooptui.protocols.base import Doorman
 from hooptui.protocols.postgres import build, entry, replies, reports, startup, upstream
 from hooptui.protocols.postgres.cancel import CancelKeys
@@ -40,8 +41,6 @@ from hooptui.protocols.postgres.wire import ProtocolViolation
 __all__ = ["Limits", "PostgresGate", "PostgresTarget"]
 
 PROTOCOL = "postgres"
-
-BACKLOG = 512
 
 QUIET = frozenset({"gone", "discovery", "lease-wrong"})
 """Turned away without a word to the doorman: nobody was there, nobody tried to get in, or it knows already."""
@@ -97,11 +96,13 @@ class PostgresGate:
         self._limits = limits
         self._places: dict[str, _Place] = {}
         self._keys: CancelKeys[PostgresChannel] = CancelKeys()
-        self._peers: Counter[str] = Counter()
-        self._connections: set[asyncio.Task[None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
-        self._socket: socket.socket | None = None
-        self._listening: asyncio.Task[None] | None = None
+        self._listener = Listener(
+            self._serve,
+            Words(partial(doorman.trouble, ""), self._turned_away),
+            connections=limits.connections,
+            per_peer=limits.per_peer,
+        )
         self.replace(targets)
 
     # --- what the gateway calls
@@ -137,7 +138,7 @@ class PostgresGate:
     @property
     def connections(self) -> int:
         """Connections open now, those in their handshake too."""
-        return len(self._connections)
+        return self._listener.connections
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port, which the kernel chooses when `port` is 0.
@@ -145,79 +146,25 @@ class PostgresGate:
         Raises:
             OSError: the address cannot be listened on.
         """
-        if self._listening is not None:
-            raise RuntimeError("listening already")
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, address = found[0]
-        listener = socket.socket(family, kind, protocol)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            listener.listen(BACKLOG)
-            listener.setblocking(False)
-        except BaseException:
-            listener.close()
-            raise
-        self._socket = listener
-        self._listening = loop.create_task(self._listen(listener))
-        chosen: int = listener.getsockname()[1]
-        return chosen
+        return await self._listener.start(host, port)
 
     async def stop(self) -> None:
         """Stop listening. Running sessions go on: ending them is their own affair, by `Session.end`."""
-        if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.gather(self._listening, return_exceptions=True)
-            self._listening = None
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        await self._listener.stop()
 
     async def close(self) -> None:
         """Stop listening, cut every connection that is left, and close the side connections."""
-        await self.stop()
-        for task in tuple(self._connections):
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await self._listener.close()
         self.replace({})
         await asyncio.gather(*self._closing, return_exceptions=True)
 
     # --- connections
 
-    async def _listen(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                sock, address = await loop.sock_accept(listener)
-            except OSError as fault:
-                # Out of descriptors, or the client was gone before it was taken: neither ends the listener.
-                self._doorman.trouble("", "accept", f"a connection could not be accepted: {fault.strerror or fault}")
-                await asyncio.sleep(0.1)
-                continue
-            sock.setblocking(False)
-            host = str(address[0]) if isinstance(address, tuple) else ""
-            if len(self._connections) >= self._limits.connections or self._peers[host] >= self._limits.per_peer:
-                sock.close()
-                self._doorman.refused(
-                    "too-many", "too many connections", protocol=PROTOCOL, target="", peer=_peer(address)
-                )
-                continue
-            self._peers[host] += 1
-            task = loop.create_task(self._serve(sock, host))
-            self._connections.add(task)
-            task.add_done_callback(partial(self._served, host))
+    def _turned_away(self, peer: Peer, count: int) -> None:
+        self._doorman.refused("too-many", too_many(count), protocol=PROTOCOL, target="", peer=peer.name)
 
-    def _served(self, host: str, task: asyncio.Task[None]) -> None:
-        self._connections.discard(task)
-        self._peers[host] -= 1
-        if not self._peers[host]:
-            del self._peers[host]
-        if not task.cancelled() and (fault := task.exception()) is not None:
-            # One connection's fault is its own end, and the operator's to know; its text may quote what a client sent.
-            self._doorman.trouble("", "fault", f"a connection ended by a fault of the gateway: {type(fault).__name__}")
-
-    async def _serve(self, sock: socket.socket, host: str) -> None:
+    async def _serve(self, sock: socket.socket, peer: Peer) -> None:
+        host = peer.host
         try:
             greeted = await startup.greet(sock, self._tls, ways=self._ways, timeout=self._limits.handshake)
         except Unwelcome as unwelcome:
@@ -395,7 +342,3 @@ def _welcome(session: Session, connected: Connected, minor: int, pid: int, key: 
 
 def _drop(opened: tuple[Upstream, Connected]) -> None:
     opened[1].dialogue.abort()
-
-
-def _peer(address: object) -> str:
-    return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else "unix"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,8 @@ import asyncssh
 
 from hooptui.core.session import Session
 from hooptui.credentials.custody import Custody
+from hooptui.listener import Listener, Words, too_many
+from hooptui.peers import Peer
 from hooptui.protocols.base import Doorman
 from hooptui.protocols.ssh import algorithms
 from hooptui.protocols.ssh.channel import SshChannel
@@ -27,8 +28,6 @@ from hooptui.protocols.ssh.operations import PROTOCOL, Read
 from hooptui.protocols.ssh.server import Reception
 
 __all__ = ["Keys", "Limits", "SshGate", "SshTarget"]
-
-BACKLOG = 512
 
 # It logs commands and variables as they are; what a client sends is for the masked journal alone.
 logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
@@ -73,12 +72,15 @@ class SshGate:
         self._read = read
         self._mask_key = mask_key
         self._targets: Mapping[str, SshTarget] = {}
-        self._peers: Counter[str] = Counter()
         self._unproved = 0
-        self._connections: set[asyncio.Task[None]] = set()
         self._options: asyncssh.SSHServerConnectionOptions | None = None
-        self._socket: socket.socket | None = None
-        self._listening: asyncio.Task[None] | None = None
+        self._listener = Listener(
+            self._serve,
+            Words(partial(doorman.trouble, ""), self._turned_away),
+            connections=limits.connections,
+            per_peer=limits.per_peer,
+            room=lambda: self._unproved < limits.unproved,
+        )
         self.replace(targets)
 
     # --- what the gateway calls
@@ -96,7 +98,7 @@ class SshGate:
     @property
     def connections(self) -> int:
         """Connections open now, those in their handshake too."""
-        return len(self._connections)
+        return self._listener.connections
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port, which the kernel chooses when `port` is 0.
@@ -104,42 +106,16 @@ class SshGate:
         Raises:
             OSError: the address cannot be listened on.
         """
-        if self._listening is not None:
-            raise RuntimeError("listening already")
         self._options = await self._settings()
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, address = found[0]
-        listener = socket.socket(family, kind, protocol)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            listener.listen(BACKLOG)
-            listener.setblocking(False)
-        except BaseException:
-            listener.close()
-            raise
-        self._socket = listener
-        self._listening = loop.create_task(self._listen(listener))
-        chosen: int = listener.getsockname()[1]
-        return chosen
+        return await self._listener.start(host, port)
 
     async def stop(self) -> None:
         """Stop listening. Running sessions go on: ending them is their own affair, by `Session.end`."""
-        if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.gather(self._listening, return_exceptions=True)
-            self._listening = None
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        await self._listener.stop()
 
     async def close(self) -> None:
         """Stop listening and cut every connection that is left."""
-        await self.stop()
-        for task in tuple(self._connections):
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await self._listener.close()
 
     # --- connections
 
@@ -168,48 +144,17 @@ class SshGate:
         )
         return made
 
-    async def _listen(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                sock, address = await loop.sock_accept(listener)
-            except OSError as fault:
-                # Out of descriptors, or the client was gone before it was taken: neither ends the listener.
-                self._doorman.trouble("", "accept", f"a connection could not be accepted: {fault.strerror or fault}")
-                await asyncio.sleep(0.1)
-                continue
-            sock.setblocking(False)
-            host = str(address[0]) if isinstance(address, tuple) else ""
-            limits = self._limits
-            many = len(self._connections) >= limits.connections or self._peers[host] >= limits.per_peer
-            if many or self._unproved >= limits.unproved:
-                sock.close()
-                self._doorman.refused(
-                    "too-many", "too many connections", protocol=PROTOCOL, target="", peer=_peer(address)
-                )
-                continue
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            self._peers[host] += 1
-            task = loop.create_task(self._serve(sock, _peer(address)))
-            self._connections.add(task)
-            task.add_done_callback(partial(self._served, host))
+    def _turned_away(self, peer: Peer, count: int) -> None:
+        self._doorman.refused("too-many", too_many(count), protocol=PROTOCOL, target="", peer=peer.name)
 
-    def _served(self, host: str, task: asyncio.Task[None]) -> None:
-        self._connections.discard(task)
-        self._peers[host] -= 1
-        if not self._peers[host]:
-            del self._peers[host]
-        if not task.cancelled() and (fault := task.exception()) is not None:
-            # One connection's fault is its own end, and the operator's to know; its text may quote what a client sent.
-            self._doorman.trouble("", "fault", f"a connection ended by a fault of the gateway: {type(fault).__name__}")
-
-    async def _serve(self, sock: socket.socket, peer: str) -> None:
-        reception = Reception(self._doorman, self._targets.get, self._link, self._limits, peer)
+    async def _serve(self, sock: socket.socket, peer: Peer) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        reception = Reception(self._doorman, self._targets.get, self._link, self._limits, peer.name)
         connection: asyncssh.SSHServerConnection | None = None
         reason = "the gateway closed the connection"
         try:
-            connection = await self._greet(sock, reception, peer)
+            connection = await self._greet(sock, reception, peer.name)
             if connection is not None:
                 await connection.wait_closed()
                 reason = "the client has left"
@@ -251,10 +196,3 @@ class SshGate:
             await link.close(reason)
         finally:
             self._doorman.left(link.session, link.closing or reason)
-
-
-def _peer(address: object) -> str:
-    if not isinstance(address, tuple):
-        return "unix"
-    host, port = address[:2]
-    return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from hooptui.portal import listener
+from hooptui.portal import gauge
 from tests.portal.porter import portal_bed
 
 
@@ -32,7 +32,7 @@ def ended(client: ssl.SSLSocket) -> bool:
 
 
 def test_a_silent_client_is_cut_in_time(certified: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "REQUEST", 0.2)
+    monkeypatch.setattr(gauge, "REQUEST", 0.2)
 
     async def life() -> None:
         async with portal_bed(certified) as bed:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from hooptui.portal import listener
+from hooptui.listener import Listener
+from hooptui.portal import gauge
 from hooptui.portal.settings import PortalSettings
 from tests.portal.porter import Bed, portal_bed
 
@@ -51,7 +52,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def listening(bed: Bed) -> listener.Listener:
+def listening(bed: Bed) -> Listener:
     found = bed.portal._listener
     assert found is not None
     return found
@@ -75,7 +76,7 @@ async def test_only_http_1_1_is_offered(bed: Bed) -> None:
 
 
 async def test_who_sends_headers_slowly_is_cut(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "REQUEST", 0.4)
+    monkeypatch.setattr(gauge, "REQUEST", 0.4)
     began = asyncio.get_running_loop().time()
     async with connected(bed) as (reader, writer):
         with contextlib.suppress(ConnectionError):
@@ -89,13 +90,13 @@ async def test_who_sends_headers_slowly_is_cut(bed: Bed, monkeypatch: pytest.Mon
 
 
 async def test_who_says_nothing_is_cut(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "REQUEST", 0.2)
+    monkeypatch.setattr(gauge, "REQUEST", 0.2)
     async with connected(bed) as (reader, _):
         assert await says(reader) == b""
 
 
 async def test_who_rests_after_an_answer_is_cut(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "REQUEST", 1.0)
+    monkeypatch.setattr(gauge, "REQUEST", 1.0)
     async with connected(bed) as (reader, writer):
         writer.write(GET)
         assert (await says(reader)).startswith(b"HTTP/1.1 200 OK")
@@ -112,7 +113,7 @@ async def test_who_sends_a_body_slowly_is_told_so_and_cut(bed: Bed, monkeypatch:
 
 
 async def test_an_answer_has_an_end_too(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "ANSWER", 0.2)
+    monkeypatch.setattr(gauge, "ANSWER", 0.2)
     async with connected(bed) as (reader, writer):
         head = b"POST /v1/device HTTP/1.1\r\nHost: %b\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\n\r\nab"
         writer.write(head % bed.url.removeprefix("https://").encode())
@@ -121,7 +122,7 @@ async def test_an_answer_has_an_end_too(bed: Bed, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("first", [b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n", b"\x00" * 200])
 async def test_who_shakes_no_hands_is_cut(bed: Bed, monkeypatch: pytest.MonkeyPatch, first: bytes) -> None:
-    monkeypatch.setattr(listener, "HANDSHAKE", 0.3)
+    monkeypatch.setattr(gauge, "HANDSHAKE", 0.3)
     reader, writer = await asyncio.open_connection("localhost", bed.port)
     writer.write(first)
     await says(reader)
@@ -222,37 +223,37 @@ class Wire(asyncio.Transport):
 @pytest.mark.parametrize(
     ("most", "body", "cut"),
     [
-        (listener.MAX_BYTES, listener.MAX_BYTES - 100, False),
-        (listener.MAX_BYTES, listener.MAX_BYTES + 1, True),
-        (listener.LARGE, listener.MAX_BYTES + 1, False),
-        (listener.LARGE, listener.LARGE + 1, True),
+        (gauge.MAX_BYTES, gauge.MAX_BYTES - 100, False),
+        (gauge.MAX_BYTES, gauge.MAX_BYTES + 1, True),
+        (gauge.LARGE, gauge.MAX_BYTES + 1, False),
+        (gauge.LARGE, gauge.LARGE + 1, True),
     ],
 )
 async def test_how_much_may_come_in(most: int, body: int, cut: bool, step: int) -> None:
-    gauge, wire = listener.Gauge(asyncio.Protocol(), asyncio.get_running_loop()), Wire()
-    gauge.connection_made(wire)
+    meter, wire = gauge.Gauge(asyncio.Protocol(), asyncio.get_running_loop()), Wire()
+    meter.connection_made(wire)
     head = b"POST / HTTP/1.1\r\nA: b\r\n\r\n"
     for start in range(0, len(head), step):
-        gauge.data_received(head[start : start + step])
-    gauge.data_received(b"a" * (listener.MAX_BYTES - len(head)))
-    gauge.data_received(b"a" * min(100, body - listener.MAX_BYTES + len(head)))
+        meter.data_received(head[start : start + step])
+    meter.data_received(b"a" * (gauge.MAX_BYTES - len(head)))
+    meter.data_received(b"a" * min(100, body - gauge.MAX_BYTES + len(head)))
     assert not wire.cut, "a body may come before anybody has looked at its headers"
-    gauge.ended()
-    gauge.began(most)
-    gauge.data_received(b"a" * body)
+    meter.ended()
+    meter.began(most)
+    meter.data_received(b"a" * body)
     assert wire.cut is cut
-    gauge.connection_lost(None)
+    meter.connection_lost(None)
 
 
 async def test_headers_without_an_end_are_cut() -> None:
-    gauge, wire = listener.Gauge(asyncio.Protocol(), asyncio.get_running_loop()), Wire()
-    gauge.connection_made(wire)
-    for _ in range(listener.MAX_BYTES // 1000):
-        gauge.data_received(b"X: y\r\n" + b"a" * 994)
+    meter, wire = gauge.Gauge(asyncio.Protocol(), asyncio.get_running_loop()), Wire()
+    meter.connection_made(wire)
+    for _ in range(gauge.MAX_BYTES // 1000):
+        meter.data_received(b"X: y\r\n" + b"a" * 994)
     assert not wire.cut
-    gauge.data_received(b"a" * 1000)
+    meter.data_received(b"a" * 1000)
     assert wire.cut
-    gauge.connection_lost(None)
+    meter.connection_lost(None)
 
 
 async def test_an_endless_body_is_cut(bed: Bed) -> None:
