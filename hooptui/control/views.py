@@ -25,7 +25,7 @@ from hooptui.core.desk import (
 )
 from hooptui.core.events import Event
 from hooptui.core.gate import Masked
-from hooptui.core.model import Operation, SqlFacts, SshFacts
+from hooptui.core.model import KubernetesFacts, Operation, SqlFacts, SshFacts
 from hooptui.core.session import Session
 from hooptui.gateway import VIA, Gateway
 from hooptui.protocols.postgres.catalogue import CatalogueFailed
@@ -295,5 +295,12 @@ def _facts(operation: Operation) -> tuple[tuple[str, str], ...]:
                 lines.append(("beware", ", ".join(sorted(facts.traits))))
             if facts.size is not None:
                 lines.append(("size", f"{facts.size} bytes"))
+        case KubernetesFacts():
+            if facts.traits:
+                lines.append(("beware", ", ".join(sorted(facts.traits))))
+            if facts.missing_where:
+                lines.append(("selector", "none"))
+            if facts.dry_run:
+                lines.append(("stored", "no, a dry run"))
     lines.extend(operation.context.items())
     return tuple(lines)

@@ -12,6 +12,7 @@ from hooptui.core.approvals import Approval
 from hooptui.core.events import Asked, Body, Decided, Event, Finished, SessionClosed, SessionOpened
 from hooptui.core.gate import CannotRecord, Masked
 from hooptui.core.house import Counters, House
+from hooptui.core.kubernetes import KubernetesFacts
 from hooptui.core.model import Decision, Identity, Operation, SqlFacts, Target
 from hooptui.core.ports import Masker
 
@@ -144,6 +145,9 @@ class Account:
             parameters = tuple(None if value is None else masker.text(value) for value in operation.parameters)
         if isinstance(facts, SqlFacts):
             commands, relations = _listed(facts)
+        elif isinstance(facts, KubernetesFacts):
+            commands = tuple(sorted(facts.actions))
+            relations = (masker.text(facts.about),) if facts.actions else ()
         else:
             # What looks like a path may be a password with a slash in it.
             commands = tuple(sorted(facts.actions))

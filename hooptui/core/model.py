@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, final
 
+from hooptui.core.kubernetes import KubernetesFacts as KubernetesFacts
 from hooptui.core.vocabulary import SSH_CHANGES
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
@@ -154,13 +155,19 @@ class SshFacts:
         return len(self.invocations)
 
 
-Facts = SqlFacts | SshFacts
+Facts = SqlFacts | SshFacts | KubernetesFacts
 """One frozen facts type for each protocol."""
 
 
 def nothing(protocol: str) -> Facts:
     """The facts of what does nothing yet: a connection that asks to be let in."""
-    return SshFacts(frozenset()) if protocol == "ssh" else SqlFacts(frozenset())
+    match protocol:
+        case "ssh":
+            return SshFacts(frozenset())
+        case "kubernetes":
+            return KubernetesFacts(frozenset())
+        case _:
+            return SqlFacts(frozenset())
 
 
 @final
@@ -282,6 +289,10 @@ class MaskRule:
     detect: tuple[str, ...] = ()
     """Detector names: credit-card us-ssn email iban phone jwt api-key private-key."""
     action: MaskAction = MaskAction.REDACT
+    secrets: bool = False
+    """The values of Kubernetes Secrets, in every shape in which they leave."""
+    fields: tuple[str, ...] = ()
+    """Paths into Kubernetes objects: `configmaps.data.*`, `pods.spec.containers[*].env[*].value`, `widgets.example.com.spec.key`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,11 +37,11 @@ from hooptui.core.model import (
     nothing,
 )
 from hooptui.core.ports import Channel, Tell
-from hooptui.core.vocabulary import GROUPS, SSH_LOOKS
+from hooptui.core.vocabulary import GROUPS, KUBERNETES_READS, SSH_LOOKS
 
 State = Literal["live", "running", "held", "frozen", "ending", "closed"]
 
-READ_ONLY = GROUPS["reads"] | SSH_LOOKS | {"listen"}
+READ_ONLY = GROUPS["reads"] | SSH_LOOKS | KUBERNETES_READS | {"listen", "review", "dry_run"}
 """Effects that change nothing; whatever goes beyond waits until its verdict is on stable storage."""
 
 NO_BOUNDS: Mapping[Bound, float] = MappingProxyType({})

@@ -124,3 +124,98 @@ SSH_TRAITS: frozenset[str] = frozenset(
     }
 )  # fmt: skip
 """Every word that `SshFacts.traits` may hold."""
+
+# --- Kubernetes
+
+KUBERNETES_READS: frozenset[str] = frozenset({"get", "list", "watch"})
+
+KUBERNETES_WRITES: frozenset[str] = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+
+KUBERNETES_STREAMS: frozenset[str] = frozenset(
+    {
+        "exec", "attach", "portforward",
+        "proxy",  # another server answers: of a pod, a service, a node's kubelet
+    }
+)  # fmt: skip
+
+KUBERNETES_ACTIONS: frozenset[str] = (
+    KUBERNETES_READS
+    | KUBERNETES_WRITES
+    | KUBERNETES_STREAMS
+    | {
+        "review",  # asks what oneself may do: selfsubjectaccessreviews and the like; created, never stored
+        "dry_run",  # a write that the API server itself promises not to store
+        UNKNOWN,
+    }
+)
+"""Every word that `KubernetesFacts.actions` may hold; the vocabulary of rules.
+
+What a request does, whatever its method: an eviction is `create` and `delete`, a server-side apply `patch` and `create`, a
+deletecollection also `delete`. For paths that are no resource the words stand for GET and HEAD, POST, PUT, PATCH and DELETE."""
+
+KUBERNETES_GROUPS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "reads": KUBERNETES_READS | {"review"},
+        "writes": KUBERNETES_WRITES,
+        "deletes": frozenset({"delete", "deletecollection"}),
+        "streams": KUBERNETES_STREAMS,
+    }
+)
+"""Short names that a rule may write among its verbs."""
+
+KUBERNETES_TRAITS: frozenset[str] = frozenset(
+    {
+        # how
+        "dry_run",
+        "apply",  # server-side apply: creates what is not there
+        "replaces",  # PUT of a whole object: what is not in it is lost, and what that is cannot be seen
+        "json_patch",
+        "status",  # of what is usually a controller's own
+        "generated_name",
+        "all_namespaces",
+        # of a delete
+        "force",  # at once, without grace
+        "orphan", "foreground",
+        "unsafe_delete",  # also when what is stored cannot be read: no finalizer, no admission
+        # what an object loses or gains
+        "removes_finalizers",  # or may
+        "finalize",  # of a namespace
+        "deletion_guard",  # takes owner references or an annotation that keeps something from being deleted or applied away
+        # of a workload
+        "scale",
+        "scale_to_zero",
+        "suspends",
+        "changes_image",
+        "changes_command",
+        "workload",  # has a pod, or a template of one
+        "privileged",  # or may become it: privilege escalation, an unconfined profile, /proc unmasked
+        "host_namespaces", "host_path", "host_port",
+        "added_capabilities",
+        "run_as_root",  # says so; also where it takes a guard against it away
+        "security_context",  # says anything of it at all
+        "mounts_secret",  # as a volume, an environment, a file
+        "service_account",  # names one, other than default
+        "service_account_token",  # mounts or makes one
+        "names_node",  # past the scheduler
+        "ephemeral_container",
+        "eviction",
+        "binding",
+        "cordon",  # of a node: unschedulable, taints
+        # who may what
+        "rbac",  # roles and their bindings
+        "rbac_escalation",  # wildcards, escalate, bind, impersonate, secrets, another's pods …
+        "cluster_admin",
+        "csr", "csr_approval",
+        # what reaches into everything
+        "webhook", "api_service", "crd",
+        "external",  # a service that is reachable from outside, or leads there
+        # other servers
+        "pod_proxy", "service_proxy", "node_proxy",
+        "logs",
+        # of a stream
+        "stdin", "tty",
+        "interpreter",  # a shell or language with code of its own
+        "copies",  # tar, by which kubectl cp reads and writes files
+    }
+)  # fmt: skip
+"""Every word that `KubernetesFacts.traits` may hold."""

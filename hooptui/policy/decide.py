@@ -13,7 +13,7 @@ for what it did not understand, never the statement, so that they need no maskin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from hooptui.core.model import (
@@ -23,17 +23,19 @@ from hooptui.core.model import (
     Facts,
     HoldTerms,
     Identity,
+    KubernetesFacts,
     MaskAction,
     MaskRule,
     MaskSet,
     Operation,
     Risk,
     Scope,
+    SqlFacts,
     SshFacts,
     Target,
 )
 from hooptui.core.ports import NOTHING, Admission
-from hooptui.core.vocabulary import COMMANDS, SSH_ACTIONS, UNKNOWN
+from hooptui.core.vocabulary import COMMANDS, KUBERNETES_ACTIONS, SSH_ACTIONS, UNKNOWN
 from hooptui.policy.match import Asked, What, applies
 from hooptui.policy.rules import Mask, Policy, Rule, RuleEffect
 
@@ -44,7 +46,14 @@ MAX_DECISIONS: Final = 8192
 MAX_NAMES: Final = 32
 """Facts with more names are decided afresh each time, so that what is remembered stays small."""
 MAX_TEXT: Final = 2048
-"""The same for facts of SSH, by the characters in them."""
+"""The same for facts of SSH and Kubernetes, by the characters in them."""
+
+_SPEAKS: Final[Mapping[str, tuple[type[Facts], frozenset[str]]]] = {
+    "postgres": (SqlFacts, COMMANDS),
+    "ssh": (SshFacts, SSH_ACTIONS),
+    "kubernetes": (KubernetesFacts, KUBERNETES_ACTIONS),
+}
+"""By protocol: what facts are of, and the words that their commands are."""
 
 _RISKS: Final = (Risk.LOW, Risk.MEDIUM, Risk.HIGH)
 _SCOPES: Final = (Scope.ONCE, Scope.FINGERPRINT, Scope.RULE)
@@ -69,12 +78,11 @@ class Compiled:
 class View:
     """What of a policy applies to one identity on one target."""
 
-    __slots__ = ("admission", "allows", "approves", "cache", "denies", "masks", "ssh", "target", "version", "words")
+    __slots__ = ("admission", "allows", "approves", "cache", "denies", "kind", "masks", "target", "version", "words")
 
     def __init__(self, applicable: Sequence[Compiled], masks: Sequence[Mask], target: Target, version: str) -> None:
         self.target = target.name
-        self.ssh = target.protocol == "ssh"
-        self.words = SSH_ACTIONS if self.ssh else COMMANDS
+        self.kind, self.words = _SPEAKS.get(target.protocol, _SPEAKS["postgres"])
         self.version = version
         self.denies = [one for one in applicable if one.rule.effect is RuleEffect.DENY]
         self.allows = [one for one in applicable if one.rule.effect is RuleEffect.ALLOW]
@@ -82,7 +90,17 @@ class View:
         self.admission = self._admission()
         ordered = sorted(masks, key=lambda mask: (_STRICT.index(mask.action), mask.id))
         self.masks = MaskSet(
-            tuple(MaskRule(one.id, one.columns or (), tuple(sorted(one.detect or ())), one.action) for one in ordered),
+            tuple(
+                MaskRule(
+                    one.id,
+                    one.columns or (),
+                    tuple(sorted(one.detect or ())),
+                    one.action,
+                    one.secrets,
+                    one.fields or (),
+                )
+                for one in ordered
+            ),
             version,
         )
         self.cache: dict[tuple[Facts, bool, frozenset[str]], Decision] = {}
@@ -106,7 +124,7 @@ class View:
 
     def decide(self, facts: Facts, in_transaction: bool, granted: frozenset[str] = NOTHING) -> Decision:
         """The decision, worked out afresh; the approves in `granted` that still grant count as allows."""
-        if isinstance(facts, SshFacts) is not self.ssh:
+        if not isinstance(facts, self.kind):
             return self._deny((), "not understood: it is of another protocol than its target")
         if not facts.understood or UNKNOWN in facts.commands or not facts.commands <= self.words:
             reason = f"not understood: {facts.unknown[:200] or 'it has an effect that this version has no word for'}"
@@ -182,6 +200,9 @@ def _small(facts: Facts) -> bool:
         words = [*facts.paths, *facts.destinations]
         for one in facts.invocations:
             words += (one.program, *one.arguments)
+        return len(words) <= MAX_TEXT // 16 and sum(map(len, words)) <= MAX_TEXT
+    if isinstance(facts, KubernetesFacts):
+        words = [facts.about, facts.label_selector, facts.field_selector, facts.container, *facts.command]
         return len(words) <= MAX_TEXT // 16 and sum(map(len, words)) <= MAX_TEXT
     return len(facts.reads) + len(facts.writes) + len(facts.functions) <= MAX_NAMES
 

@@ -152,8 +152,8 @@ class _Reader:
             mask = self.one(node, Mask, path)
             if mask is not None:
                 self.masks.append(mask)
-                if mask.columns is None and mask.detect is None:
-                    self.bad(node, path, "a mask of nothing", "the key columns or detect")
+                if mask.columns is None and mask.detect is None and mask.fields is None and not mask.secrets:
+                    self.bad(node, path, "a mask of nothing", "one of the keys columns, detect, secrets, fields")
         for index, node in enumerate(document.tests):
             test = self.one(node, Test, f"tests[{index}]")
             if test is not None:

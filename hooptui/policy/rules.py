@@ -77,6 +77,13 @@ ColumnGlob = Annotated[
         "column, table.column or schema.table.column in lower case, where * stands for any text",
     ),
 ]
+FieldPath = Annotated[
+    str,
+    Matches(
+        r"[a-z0-9*][a-z0-9.*-]{0,127}\.[^\s]{1,256}",
+        "a resource and a path into it, such as configmaps.data.* or pods.spec.containers[*].env[*].value",
+    ),
+]
 Protocol = Annotated[Literal["postgres", "ssh", "kubernetes"], NotYet()]
 Reserved = Annotated[Node | None, NotYet()]
 Globs = Annotated[tuple[Glob, ...], NotEmpty()]
@@ -189,6 +196,10 @@ class Mask:
     where: Where
     when: MaskWhen = MaskWhen()
     columns: Annotated[tuple[ColumnGlob, ...], NotEmpty()] | None = None
+    secrets: bool = False
+    """The values of Kubernetes Secrets, in every shape in which they leave."""
+    fields: Annotated[tuple[FieldPath, ...], NotEmpty()] | None = None
+    """Of Kubernetes objects: a resource and a path into it."""
     detect: (
         Annotated[frozenset[Annotated[str, OneOf(DETECTORS, f"one of {', '.join(sorted(DETECTORS))}")]], NotEmpty()]
         | None

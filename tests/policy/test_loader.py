@@ -159,7 +159,7 @@ def test_what_is_wrong_with_a_rule(rule: str, said: str | None) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("masks: [{id: m, action: redact}]", "a.yaml:2: masks[0] m: found a mask of nothing, expected the key columns or detect"),
+        ("masks: [{id: m, action: redact}]", "a.yaml:2: masks[0] m: found a mask of nothing, expected one of the keys columns, detect, secrets, fields"),
         ("masks: [{id: m, action: blur, columns: [a]}]", 'a.yaml:2: masks[0] m.action: found "blur", expected one of redact, partial, hash, null'),
         ("masks: [{id: m, action: null, columns: [a]}]", "a.yaml:2: masks[0] m.action: found nothing, expected one of redact, partial, hash, null"),
         ("masks: [{id: m, action: hash, columns: [A.b]}]",
