@@ -290,9 +290,9 @@ class MaskRule:
     """Detector names: credit-card us-ssn email iban phone jwt api-key private-key."""
     action: MaskAction = MaskAction.REDACT
     secrets: bool = False
-    """The values of Kubernetes Secrets, in every shape in which they leave."""
+    """Values of Kubernetes' Secrets, and of what else is a credential by its kind, wherever they show up."""
     fields: tuple[str, ...] = ()
-    """Paths into Kubernetes objects: `configmaps.data.*`, `pods.spec.containers[*].env[*].value`, `widgets.example.com.spec.key`."""
+    """Fields of Kubernetes' objects: `configmaps.data.*`, `*.**.env[*].value`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ class Net:
 
     def document(self, text: str) -> str | None:
         try:
-            return json_text.rewrite(text, self._leaf, self._literal)
+            return json_text.rewrite(text, self.leaf, self._literal)
         except json_text.NotJson:
             raise Unreadable("json") from None
 
@@ -137,7 +137,7 @@ class Net:
             masked = self._settled(masked) or ""
         return masked if cut == len(text) else f"{masked}… ‹{len(text) - cut} characters more›"
 
-    def _leaf(self, decoded: str, label: str) -> str | None:
+    def leaf(self, decoded: str, label: str) -> str | None:
         if label and "secret" in label.lower():
             # Some keys are known by their label only, and in JSON the label is another string.
             return self._masked(decoded, f"{label}={decoded}", len(label) + 1)

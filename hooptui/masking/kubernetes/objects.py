@@ -1,0 +1,356 @@
+"""One decoded object of Kubernetes with everything that is protected in it replaced, wherever it hides.
+
+A Secret is known by its kind at any depth, in lists and tables, in manifests that strings quote as JSON or YAML; what repeats one of
+its values is masked with it. Fields go by path, all other strings by detectors. Knows no bytes of an answer and no socket.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from hooptui.core.model import MaskAction, MaskSet
+from hooptui.masking import strategies
+from hooptui.masking.kubernetes import fields
+from hooptui.masking.kubernetes.fields import ITEM, FieldPattern, Step
+from hooptui.masking.kubernetes.sentinel import sentinel
+from hooptui.masking.prefilter import screen
+from hooptui.masking.strategies import REDACTED, Ruling
+from hooptui.masking.treatments import Net
+
+MAX_DEPTH: Final = 200
+"""Levels of an object."""
+MAX_QUOTED: Final = 4
+"""Levels of manifests within strings of manifests."""
+LEAST: Final = 4
+"""Characters of a Secret's value that is looked for elsewhere in the object."""
+MARK: Final = "hooptui/masked"
+"""Annotation on an object in which a value was masked that has no room for a mark of its own."""
+
+CREDENTIALS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
+    "secrets": (("data",), ("stringdata",)),
+    "tokenrequests": (("status", "token"),),
+    "tokenreviews": (("spec", "token"),),
+    "certificatesigningrequests": (("status", "certificate"),),
+}
+"""What is a credential by its kind: the paths, keys in lower case since some clients read them so."""
+
+HELM: Final = "sh.helm.release."
+_NAMES: Final = frozenset({"kind", "apiVersion", "type", "name", "namespace", "uid", "resourceVersion", "generateName"})
+"""What objects are found by; a value of a Secret that is also its name stays a name."""
+_MANIFEST: Final = re.compile(r"""(?mi)^[\s>|-]*["']?kind["']?\s*:\s*["']?Secret(?:List)?\b""")
+_KUBECONFIG: Final = re.compile(r"(?m)^\s*client-key-data\s*:\s*\S")
+_INVALID: Final = re.compile(r"Invalid value: .*(?=: )|Invalid value: .*", re.DOTALL)
+
+DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
+ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+
+Active = tuple[tuple[FieldPattern, Ruling, frozenset[int]], ...]
+
+
+class CannotMask(Exception):
+    """The masks cannot vouch for these bytes, so nobody may have them. The message is fit for the client."""
+
+
+@dataclass(slots=True)
+class _Inside:
+    """What holds for everything below an object."""
+
+    counts: dict[str, int]
+    owner: dict[str, Any] | None = None
+    """The object that a value belongs to."""
+    known: tuple[str, ...] = field(default=(), repr=False)
+    """Values of the Secret around, as text and as base64."""
+    status: bool = False
+    """In an error about Secrets, which may quote them."""
+    quoted: int = 0
+
+
+class ObjectMask:
+    """The masks of one session over objects."""
+
+    def __init__(self, masks: MaskSet, key: bytes) -> None:
+        """Raises:
+        ValueError: a field pattern or a detector is unknown.
+        """
+        self._key = key
+        self._secrets: Ruling | None = None
+        self._fields: list[tuple[FieldPattern, Ruling]] = []
+        rulings: dict[str, Ruling] = {}
+        for rule in masks.rules:
+            ruling = Ruling(rule.action, rule.id)
+            if rule.secrets:
+                self._secrets = strategies.stronger(self._secrets, ruling)
+            self._fields += [(fields.parse(pattern), ruling) for pattern in rule.fields]
+            for name in rule.detect:
+                rulings[name] = strategies.stronger(rulings.get(name), ruling)
+        self._net = Net(rulings, key) if rulings else None
+        self._screen = screen(frozenset(rulings), frozenset({"escape"}))
+
+    def __bool__(self) -> bool:
+        return self._secrets is not None or bool(self._fields) or self._net is not None
+
+    # --- a cheap look
+
+    def may_hold(self, data: bytes, resource: str) -> bool:
+        """False promises that nothing in these bytes of JSON, of objects kept under `resource`, is masked."""
+        if self._net is not None and self._screen(data):
+            return True
+        if self._secrets is not None:
+            if resource in CREDENTIALS or any(one in data for one in _TELLTALE):
+                return True
+            if b"Secret" in data and _LOOSE.search(data):
+                return True
+            if b"helm" in data and (resource == "configmaps" or b"ConfigMap" in data):
+                return True
+        if self._secrets is None and not self._fields:
+            return False
+        if b"\\u00" in data and _HIDDEN.search(data):
+            return True
+        # Whatever is left has the keys of a rule in it as they are, and the resource too, if only as a kind.
+        named = [pattern for pattern, _ in self._fields if all(key in data for key in pattern.keys)]
+        if not named:
+            return False
+        lower = data.lower()
+        return any(pattern.concerns(resource) or pattern.stem in lower for pattern in named)
+
+    # --- the masks
+
+    def apply(self, value: Any, resource: str, counts: dict[str, int]) -> Any:
+        """`value` as msgspec decoded it, masked, mostly in place. `resource` is what an object without a kind is kept under.
+
+        Raises:
+            CannotMask: it is nested too deep.
+        """
+        return self._walk(value, resource, (), None, _Inside(counts), 0)
+
+    def _walk(
+        self, value: Any, resource: str, active: Active, forced: Ruling | None, inside: _Inside, depth: int
+    ) -> Any:
+        """`forced` hides whatever is here and below."""
+        if depth > MAX_DEPTH:
+            raise CannotMask(f"an object is nested more than {MAX_DEPTH} deep")
+        for pattern, ruling, places in active:
+            if pattern.met(places):
+                forced = strategies.stronger(forced, ruling)
+        if isinstance(value, dict):
+            return self._object(value, resource, active, forced, inside, depth)
+        if isinstance(value, list):
+            below = _step(active, ITEM)
+            return [self._walk(one, resource, below, forced, inside, depth + 1) for one in value]
+        if forced is not None:
+            return self._hidden(value, forced, inside)
+        if isinstance(value, str):
+            return self._string(value, "", inside)
+        if self._net is not None and isinstance(value, int | Decimal) and not isinstance(value, bool):
+            digits = str(value).lstrip("-")
+            if len(digits) > 11 and self._net.number(digits):
+                _count(inside.counts, self._net.fired)
+                return 0
+        return value
+
+    def _object(
+        self,
+        value: dict[str, Any],
+        resource: str,
+        active: Active,
+        forced: Ruling | None,
+        inside: _Inside,
+        depth: int,
+    ) -> dict[str, Any]:
+        kind = next((one for key, one in value.items() if key.lower() == "kind" and isinstance(one, str)), "")
+        mine = fields.plural(kind) if kind else resource
+        # Only the items of lists, the objects of tables and of watches may leave out what they are.
+        below = kept_under(kind[:-4], resource) if kind.endswith("List") and kind != "List" else resource
+        if kind or resource:
+            inside = _Inside(inside.counts, value, inside.known, inside.status, inside.quoted)
+            inside.status = inside.status or (kind == "Status" and resource == "secrets")
+            active += tuple(
+                (pattern, ruling, pattern.begin())
+                for pattern, ruling in self._fields
+                if pattern.concerns(mine) or pattern.concerns(resource)
+            )
+        if self._secrets is not None:
+            paths = CREDENTIALS.get(mine, ())
+            if mine == "configmaps" and _of_helm(value):
+                paths = (("data",), ("binarydata",))
+            if paths:
+                inside.known += tuple(self._credentials(value, paths, self._secrets, inside))
+        out: dict[str, Any] = {}
+        for key, one in value.items():
+            inherited = below if key.lower() in ("items", "rows", "object") else ""
+            if isinstance(one, str) and forced is None:
+                named = _Inside(inside.counts, value) if key in _NAMES else inside
+                met = _met(active, key)
+                out[self._key_of(key, inside)] = (
+                    self._hidden(one, met, inside) if met is not None else self._string(one, key, named)
+                )
+                continue
+            out[self._key_of(key, inside)] = self._walk(one, inherited, _step(active, key), forced, inside, depth + 1)
+        value.clear()
+        value.update(out)
+        return value
+
+    def _credentials(
+        self, value: dict[str, Any], paths: Iterable[tuple[str, ...]], ruling: Ruling, inside: _Inside
+    ) -> list[str]:
+        """Mask what is a credential by its kind; the values, to be looked for elsewhere."""
+        found: list[str] = []
+        for first, *rest in paths:
+            for key in [key for key in value if key.lower() == first]:
+                if rest:
+                    if isinstance(value[key], dict):
+                        found += self._credentials(value[key], [tuple(rest)], ruling, inside)
+                    continue
+                encoded = key.lower() in ("data", "binarydata", "certificate")
+                value[key] = self._replaced(value[key], encoded, ruling, inside, found)
+        return found
+
+    def _replaced(self, value: Any, encoded: bool, ruling: Ruling, inside: _Inside, found: list[str]) -> Any:
+        if isinstance(value, dict):
+            return {key: self._replaced(one, encoded, ruling, inside, found) for key, one in value.items()}
+        if isinstance(value, list):
+            return [self._replaced(one, encoded, ruling, inside, found) for one in value]
+        if value is None:
+            return None
+        text = value if isinstance(value, str) else str(value)
+        raw = text.encode("utf-8", "surrogatepass")
+        plain = raw
+        if encoded:
+            try:
+                plain = base64.b64decode(text, validate=True)
+            except (binascii.Error, ValueError):
+                plain = raw
+        found += [one for one in {text.strip(), plain.decode("utf-8", "replace").strip()} if len(one) >= LEAST]
+        _count(inside.counts, ruling.rule)
+        shown = self._stand_in(plain, ruling)
+        return base64.b64encode(shown.encode()).decode() if encoded else shown
+
+    def _stand_in(self, value: bytes, ruling: Ruling) -> str:
+        """Never null: an object with a hole would be written back as one without the value."""
+        same = ruling.action is MaskAction.HASH
+        mark = sentinel(value, self._key, same=same)
+        if ruling.action is MaskAction.PARTIAL and (keep := min(len(value) // 4, strategies.KEEP)):
+            tail = value[-keep:].decode("ascii", "replace")
+            return f"{mark}.{tail}" if tail.isalnum() else mark
+        return mark
+
+    def _hidden(self, value: Any, ruling: Ruling, inside: _Inside) -> Any:
+        if value is None:
+            return None
+        _count(inside.counts, ruling.rule)
+        if isinstance(value, str):
+            return self._stand_in(value.encode("utf-8", "surrogatepass"), ruling)
+        self._annotate(inside.owner)
+        return False if isinstance(value, bool) else 0
+
+    def _annotate(self, owner: dict[str, Any] | None) -> None:
+        """Mark an object whose masked value cannot carry a mark, so that it is not written back."""
+        if owner is None:
+            return
+        metadata = owner.setdefault("metadata", {})
+        if isinstance(metadata, dict):
+            notes = metadata.get("annotations")
+            metadata["annotations"] = {**(notes if isinstance(notes, dict) else {}), MARK: sentinel(b"", self._key)}
+
+    # --- strings
+
+    def _string(self, text: str, label: str, inside: _Inside) -> str:
+        counts = inside.counts
+        if self._secrets is not None:
+            ruling = self._secrets
+            if inside.status and "Invalid value: " in text:
+                _count(counts, ruling.rule)
+                text = _INVALID.sub(f"Invalid value: {REDACTED}", text)
+            if "ecret" in text and _MANIFEST.search(text) and not text.lstrip().startswith(("{", "[")):
+                _count(counts, ruling.rule)
+                return sentinel(text.encode("utf-8", "surrogatepass"), self._key)
+            if "client-key-data" in text and _KUBECONFIG.search(text):
+                _count(counts, ruling.rule)
+                return sentinel(text.encode("utf-8", "surrogatepass"), self._key)
+        if (self._secrets is not None or self._fields) and text.lstrip()[:1] in ("{", "["):
+            text = self._manifest(text, inside)
+        if self._secrets is not None and inside.known and any(one in text for one in inside.known):
+            _count(counts, self._secrets.rule)
+            return sentinel(text.encode("utf-8", "surrogatepass"), self._key)
+        if self._net is not None and (after := self._net.leaf(text, label)) != text:
+            _count(counts, self._net.fired)
+            return after or ""
+        return text
+
+    def _key_of(self, key: str, inside: _Inside) -> str:
+        """A key that is itself a value that detectors know."""
+        if self._net is None or (after := self._net.text(key)) == key:
+            return key
+        _count(inside.counts, self._net.fired)
+        return after or ""
+
+    def _manifest(self, text: str, inside: _Inside) -> str:
+        """A string that quotes JSON, masked as what it quotes."""
+        try:
+            value = DECODER.decode(text)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            value = None
+        if not isinstance(value, dict | list):
+            if self._secrets is not None and "Secret" in text:
+                _count(inside.counts, self._secrets.rule)
+                return sentinel(text.encode("utf-8", "surrogatepass"), self._key)
+            return text
+        if inside.quoted >= MAX_QUOTED:
+            raise CannotMask(f"manifests are quoted in manifests more than {MAX_QUOTED} times over")
+        counts: dict[str, int] = {}
+        after = self._walk(value, "", (), None, _Inside(counts, None, inside.known, False, inside.quoted + 1), 0)
+        if not counts:
+            return text
+        for rule, count in counts.items():
+            inside.counts[rule] = inside.counts.get(rule, 0) + count
+        return ENCODER.encode(after).decode() + ("\n" if text.endswith("\n") else "")
+
+
+_TELLTALE: Final = (b'"Secret', b"client-key-data", b'"TokenRe', b"CertificateSigningRequest")
+_LOOSE: Final = re.compile(rb"""kind\\*["']?\s*:(?:\s|\\[nrt])*\\*["']?Secret""", re.IGNORECASE)
+_HIDDEN: Final = re.compile(rb"\\u00(?!26|3[cCeE])[2-7][0-9a-fA-F]")
+"""An ASCII character that JSON need not escape, other than the three that Go does: &, <, >."""
+
+
+def _step(active: Active, step: Step) -> Active:
+    if not active:
+        return active
+    moved = ((pattern, ruling, pattern.after(places, step)) for pattern, ruling, places in active)
+    return tuple(one for one in moved if one[2])
+
+
+def _met(active: Active, key: str) -> Ruling | None:
+    """What a field rule says of the value under a key."""
+    found: Ruling | None = None
+    for pattern, ruling, places in active:
+        if pattern.met(pattern.after(places, key)):
+            found = strategies.stronger(found, ruling)
+    return found
+
+
+def kept_under(kind: str, resource: str) -> str:
+    """The resource of what a list of `kind` holds, asked for as `resource`: the one that hides more."""
+    said = fields.plural(kind)
+    return said if said in CREDENTIALS or not resource else resource
+
+
+def _of_helm(value: dict[str, Any]) -> bool:
+    metadata = value.get("metadata")
+    if not isinstance(metadata, dict):
+        return False
+    labels, name = metadata.get("labels"), metadata.get("name")
+    return (isinstance(labels, dict) and labels.get("owner") == "helm") or (
+        isinstance(name, str) and name.startswith(HELM)
+    )
+
+
+def _count(counts: dict[str, int], rule: str) -> None:
+    counts[rule] = counts.get(rule, 0) + 1

@@ -1,0 +1,58 @@
+"""What stands for a masked value in an object, and how it is known again in whatever a client writes back.
+
+A masked value that is written back would replace the real one. So every stand-in carries a mark under the gateway's own key, which
+nobody else can make up to keep others from writing, and which is looked for in the encodings that clients put values in.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+from collections.abc import Iterator
+from typing import Final
+
+PREFIX: Final = "masked-by-hooptui."
+_PLAIN: Final = re.compile(rb"masked-by-hooptui\.([0-9a-f]{8})\.([0-9a-f]{16})")
+_ESCAPE: Final = re.compile(rb"\\u00([2-7][0-9a-fA-F])")
+_BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{40,}")
+_HEX: Final = re.compile(rb"[0-9a-fA-F]{60,}")
+_ROUNDS: Final = 2
+"""Encodings within encodings that are looked through: what Helm keeps has two."""
+
+
+def sentinel(value: bytes, key: bytes, *, same: bool = False) -> str:
+    """The stand-in for `value`, printable ASCII. With `same`, equal values get equal ones; else all do."""
+    number = hmac.digest(key, b"kubernetes value\0" + value, "sha256").hex()[:8] if same else "0" * 8
+    return f"{PREFIX}{number}.{_mark(number, key)}"
+
+
+def _mark(number: str, key: bytes) -> str:
+    return hmac.digest(key, b"kubernetes sentinel\0" + number.encode(), "sha256").hex()[:16]
+
+
+def found(body: bytes, key: bytes) -> bool:
+    """Whether a body holds a stand-in that was made under `key`: as it is, in base64 of either alphabet, in hexadecimal, or in
+    JSON's escapes, and in one of these within another."""
+    return _found(body, key, _ROUNDS)
+
+
+def _found(body: bytes, key: bytes, rounds: int) -> bool:
+    if b"\\u00" in body:
+        body = _ESCAPE.sub(lambda match: bytes((int(match[1], 16),)), body)
+    for number, mark in _PLAIN.findall(body):
+        if hmac.compare_digest(mark.decode(), _mark(number.decode(), key)):
+            return True
+    return rounds > 0 and any(_found(inner, key, rounds - 1) for inner in _decoded(body))
+
+
+def _decoded(body: bytes) -> Iterator[bytes]:
+    for match in _HEX.finditer(body):
+        digits = match[0].decode()
+        yield bytes.fromhex(digits[: len(digits) // 2 * 2])
+    for match in _BASE64.finditer(body):
+        run = match[0].replace(b"-", b"+").replace(b"_", b"/")
+        # Letters in front of a value that belong to the same run shift it against the groups of four.
+        for skip in range(4):
+            groups = (len(run) - skip) // 4 * 4
+            yield base64.b64decode(run[skip : skip + groups])
