@@ -60,6 +60,8 @@ class Whole:
         self._between = b""
         """Where the next item begins, as it does in this list: what stands between two, and the first key."""
         self._below = resource
+        self._named = False
+        """Whether the list said what is in it before the items."""
         self._first = True
 
     def feed(self, data: bytes) -> bytes:
@@ -102,6 +104,7 @@ class Whole:
         """What comes before the items, masked; `_below` is what they are when they do not say."""
         value = decoded(head + b"]}")
         kind = value.get("kind") if isinstance(value, dict) else None
+        self._named = isinstance(kind, str)
         if not isinstance(kind, str):
             # It may be said behind the items, so they are taken for the worst.
             self._below = "secrets"
@@ -221,7 +224,7 @@ class Whole:
         # The same keys again would stand for other items, and for another kind.
         value = decoded(b'{"":[' + data)
         keys = {key.lower() for key in value}
-        if keys & {"items", "rows"} or ("kind" in keys and self._below != "secrets"):
+        if keys & {"items", "rows"} or ("kind" in keys and self._named):
             raise CannotMask("a list says twice what is in it")
         if not self._masks.may_hold(data, self._resource):
             return data

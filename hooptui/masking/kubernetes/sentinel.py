@@ -54,5 +54,7 @@ def _decoded(body: bytes) -> Iterator[bytes]:
         run = match[0].replace(b"-", b"+").replace(b"_", b"/")
         # Letters in front of a value that belong to the same run shift it against the groups of four.
         for skip in range(4):
-            groups = (len(run) - skip) // 4 * 4
-            yield base64.b64decode(run[skip : skip + groups])
+            rest = run[skip:]
+            if len(rest) % 4 == 1:
+                rest = rest[:-1]
+            yield base64.b64decode(rest + b"=" * (-len(rest) % 4))
