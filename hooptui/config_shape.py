@@ -116,13 +116,23 @@ class TargetYaml:
 
 
 @dataclass(frozen=True, slots=True)
+class LoginsYaml:
+    """A certificate for each session, instead of one key that all share; the host trusts the gateway's authority."""
+
+    lasts: Annotated[Duration, Between(60, 3_600, "1m to 1h")] = Duration(300.0)
+    """In which a session must have logged in with it; what is open then goes on."""
+
+
+@dataclass(frozen=True, slots=True)
 class SshTargetYaml:
     where: Where
     protocol: Literal["ssh"]
     host: Annotated[str, NotEmpty("a host name or an address")]
     user: Annotated[str, NotEmpty("the user that the gateway logs in as")]
-    key: Reference
+    key: Reference | None = None
     """The gateway's private key for that user, in OpenSSH's format."""
+    mint: LoginsYaml | None = None
+    """Instead of a key."""
     port: Annotated[int, Between(1, 65535)] = 22
     known_hosts: Path | None = None
     host_key: Annotated[tuple[str, ...], OneOrMany()] = ()
@@ -133,6 +143,8 @@ class SshTargetYaml:
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
+        if (self.key is None) == (self.mint is None):
+            raise ValueError("key, or mint, one of them: how the gateway logs in there")
         if not (self.known_hosts or self.host_key or self.host_ca):
             raise ValueError("known_hosts, host_key or host_ca: an unknown host is never trusted")
         if self.known_hosts and (self.host_key or self.host_ca):

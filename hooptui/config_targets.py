@@ -18,6 +18,7 @@ from hooptui.credentials.kubernetes_login import KubeconfigLogin, TokenLogin
 from hooptui.credentials.static import Static
 from hooptui.protocols.kubernetes.impersonation import Impersonation
 from hooptui.protocols.postgres.dial import SslMode, Upstream
+from hooptui.protocols.ssh.names import LOGIN
 from hooptui.protocols.ssh.upstream import HostKeys
 from hooptui.protocols.ssh.upstream import Upstream as SshUpstream
 from hooptui.strictyaml import Node, decode
@@ -52,7 +53,9 @@ class SshTargetConfig:
     target: Target
     upstream: SshUpstream
     """Without its key."""
-    key: Static
+    key: Static | None
+    lasts: float
+    """Seconds that a certificate made for one session is good for, where there is no key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,10 @@ def _ssh(name: str, given: SshTargetYaml, base: Path) -> SshTargetConfig:
     Wrong: the target, and what is the matter with it.
     """
     where = f"{given.where}: targets.{name}"
+    if name == LOGIN:
+        raise Wrong(
+            f"{where}: found the name {LOGIN!r}, expected another: ssh {LOGIN}@bastion is how certificates are had"
+        )
     known = ""
     if given.known_hosts is not None:
         try:
@@ -133,9 +140,8 @@ def _ssh(name: str, given: SshTargetYaml, base: Path) -> SshTargetConfig:
         raise Wrong(f"{where}: {wrong}") from None
     upstream = SshUpstream(given.host, given.port, given.user, host_keys, connect_timeout=given.connect_timeout)
     key = secret(given.key, base, f"{where}.key")
-    if key is None:
-        raise Wrong(f"{where}.key: expected where the key is")
-    return SshTargetConfig(Target(name, "ssh", dict(given.labels)), upstream, key)
+    lasts = given.mint.lasts if given.mint is not None else 0.0
+    return SshTargetConfig(Target(name, "ssh", dict(given.labels)), upstream, key, lasts)
 
 
 def _postgres(name: str, given: TargetYaml, base: Path) -> TargetConfig:

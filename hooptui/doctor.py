@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from hooptui import form
@@ -29,6 +30,7 @@ from hooptui.core.desk import DeskClosed
 from hooptui.core.visible import visible
 from hooptui.credentials.certificates import CertificateTrouble, server_context
 from hooptui.credentials.mint import MintTrouble
+from hooptui.credentials.ssh_certificates import KEY_NAME, SshCa
 from hooptui.credentials.static import CredentialTrouble, resolve
 from hooptui.errors import UserError
 from hooptui.notify.notifier import channels_of
@@ -86,7 +88,7 @@ async def examine(path: Path) -> tuple[Finding, ...]:
     found.extend(_notify(config))
     found.extend([finding async for finding in _issuers(config)])
     found.extend(await asyncio.gather(*(_target(target) for target in config.targets)))
-    found.extend(await asyncio.gather(*(_host(host) for host in config.hosts)))
+    found.extend(await asyncio.gather(*(_host(host, config.state_dir) for host in config.hosts)))
     return tuple(found)
 
 
@@ -283,18 +285,31 @@ async def _target(target: TargetConfig) -> Finding:
     return Finding(True, name, f"{where}: PostgreSQL {version}")
 
 
-async def _host(host: SshTargetConfig) -> Finding:
+async def _host(host: SshTargetConfig, state: Path) -> Finding:
     """Whether the gateway can log in there, and the host is the one that is pinned."""
     name, where = f"target {host.target.name}", f"{host.upstream.user}@{host.upstream.host}:{host.upstream.port}"
+    authority, clock, how = state / KEY_NAME, SystemClock(), ""
+    trust = f"TrustedUserCAKeys on the host must name what {authority}.pub says"
+    if host.key is None and not authority.exists():
+        return Finding(
+            True, name, f"{where}: logins are minted by an authority that the first start makes; then {trust}"
+        )
     try:
-        [target] = hosts([host]).values()
-        connection = await ssh_connect(target.upstream, SshLimits(), lambda: None)
-    except (CredentialTrouble, ValueError) as wrong:
+        [target] = hosts([host], partial(SshCa.kept, state), "doctor00", clock).values()
+        upstream = target.upstream
+        if target.mint is not None:
+            minted = await target.mint.issue(secrets.token_hex(5), "doctor", clock.now() + 60.0)
+            upstream, how = replace(upstream, key=minted.secret), " with a certificate made for the occasion"
+        connection = await ssh_connect(upstream, SshLimits(), lambda: None)
+    except (CredentialTrouble, ValueError, OSError) as wrong:
         return Finding(False, name, str(wrong), "the key's place must exist and be readable by this user only")
+    except MintTrouble as trouble:
+        return Finding(False, name, f"{where}: {trouble.code}: {trouble.message}", "see mint in the configuration")
     except SshUpstreamFailed as failed:
-        return Finding(False, name, f"{where}: {failed.code}: {failed.message}", "see targets in the configuration")
+        mend = trust if how and failed.code == "upstream-auth" else "see targets in the configuration"
+        return Finding(False, name, f"{where}: {failed.code}: {failed.message}", mend)
     connection.close()
-    return Finding(True, name, f"{where}: its host key is the pinned one, and the gateway may log in")
+    return Finding(True, name, f"{where}: its host key is the pinned one, and the gateway may log in{how}")
 
 
 async def _mint(name: str, target: TargetConfig, words: str) -> Finding:

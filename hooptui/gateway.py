@@ -41,11 +41,12 @@ from hooptui.core.session import Session
 from hooptui.credentials import certificates
 from hooptui.credentials.custody import Custody
 from hooptui.credentials.keyfile import key_file
-from hooptui.credentials.mint import Mint, Removed
+from hooptui.credentials.mint import Removed
 from hooptui.credentials.ssh_certificates import SshCa
 from hooptui.doorman import STRANGERS, FrontDoor
 from hooptui.grants import KeptApprovals
 from hooptui.keeper import Keeper
+from hooptui.logins import GatewayLogins
 from hooptui.masking import make_masker
 from hooptui.notify.notifier import Notifier, channels_of
 from hooptui.policy.store import PolicyHolder
@@ -53,12 +54,12 @@ from hooptui.portal.server import Portal
 from hooptui.porter import GatewayPorter
 from hooptui.protocols.postgres import sasl
 from hooptui.protocols.postgres.proxy import PostgresGate, PostgresTarget
-from hooptui.protocols.ssh.gate import SshGate
+from hooptui.protocols.ssh.gate import SshGate, SshTarget
 from hooptui.seats import Seats
 from hooptui.statedir import prepare
 from hooptui.store.sqlite import Store
 from hooptui.store.trouble import StoreTrouble
-from hooptui.targets import served, ssh_gate, store_tag
+from hooptui.targets import hosts, mints, oauth, served, ssh_gate, store_tag
 from hooptui.vetting import failing
 
 VIA = {"postgres": "pg", "ssh": "ssh", "kubernetes": "k8s"}
@@ -83,16 +84,18 @@ class Gateway:
         self.policy = PolicyHolder(config.policy, failing)
         self.verifier = Verifier(config.issuers, self.clock)
         self.watcher = Watcher(config.issuers, self.verifier, self.clock, self._trouble)
-        self.custody = Custody(self._mints, removed=self._removed, trouble=self._trouble)
+        self.custody = Custody(lambda: mints(self._served, self._hosts), removed=self._removed, trouble=self._trouble)
         self.sessions: dict[str, Session] = {}
         self.loop_delay = 0.0
         self.postgres: PostgresGate | None = None
         self._served: Mapping[str, PostgresTarget] = {}
+        self._hosts: Mapping[str, SshTarget] = {}
         self.listeners: tuple[ListenerView, ...] = ()
         self.door: FrontDoor | None = None
         self.store: Store | None = None
         self.portal: Portal | None = None
         self.ssh: SshGate | None = None
+        self.logins: GatewayLogins | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._purged = 0.0
 
@@ -115,13 +118,14 @@ class Gateway:
             self.door = door = self._build(store)
             # Of the store, not of the name: whatever two gateways are called, each sweeps its own credentials only.
             self._served = served(config.targets, store_tag(store), self.clock)
+            self._hosts = hosts(config.hosts, partial(SshCa.kept, config.state_dir), store_tag(store), self.clock)
             self.postgres = PostgresGate(
                 door,
                 self._served,
                 tls,
                 config.limits,
                 binding=sasl.server_end_point(self._certificate.read_bytes()),
-                oauth=self._oauth(),
+                oauth=oauth(config),
                 custody=self.custody,
             )
             self.custody.start()
@@ -172,7 +176,8 @@ class Gateway:
         """Raises:
         CredentialTrouble, ValueError, OSError: SSH cannot be served.
         """
-        self.ssh = ssh_gate(self.config, door, self.custody)
+        self.logins = GatewayLogins(door, self.keeper, self.clock, SshCa.kept(self.config.state_dir))
+        self.ssh = ssh_gate(self.config, self._hosts, door, self.custody, self.logins)
         actual = await self.ssh.start(*address)
         self.listeners += (ListenerView("ssh", f"{address[0]}:{actual}", True),)
 
@@ -188,7 +193,6 @@ class Gateway:
             self.house,
             self.log,
             self.clock,
-            emit=self.emit,
             listeners=lambda: self.listeners,
             loop_delay=lambda: self.loop_delay,
             ca=self.ca_file.read_text() if self.ca_file else None,
@@ -208,6 +212,8 @@ class Gateway:
         except ImportError:
             raise ValueError("portal.saml: needs the extra hooptui[saml], which is not installed") from None
         self.portal = self.seats.portal = portal
+        if self.logins is not None:
+            self.logins.portal = portal
         self.listeners += (ListenerView("web", f"{settings.host}:{actual}", True),)
 
     def _build(self, store: Store) -> FrontDoor:
@@ -346,9 +352,6 @@ class Gateway:
 
     # --- inside
 
-    def _mints(self) -> Mapping[str, Mint]:
-        return {name: target.mint for name, target in self._served.items() if target.mint is not None}
-
     def _removed(self, target: str, removed: Removed) -> None:
         with contextlib.suppress(CannotRecord):  # it is gone all the same, and the journal has its own banner
             self.emit(CredentialRemoved(target, removed.kind, removed.name, removed.confirmed, removed.how))
@@ -366,12 +369,6 @@ class Gateway:
         own = certificates.ensure(self.config.state_dir / "tls", tls.names, now=now)
         self.ca_file, self._certificate = own.ca, own.certificate
         return certificates.server_context(own.certificate, own.key, now=now)
-
-    def _oauth(self) -> sasl.OAuth:
-        """Where a client without a token is sent (OAUTHBEARER): where people log in, or the first issuer there is."""
-        ways = self.config.portal.settings.ways if self.config.portal else ()
-        issuer = ways[0].issuer if ways else self.config.issuers[0]
-        return sasl.OAuth(issuer.url, " ".join(ways[0].scopes) if ways else "openid")
 
     def _store_trouble(self, words: str) -> None:
         with contextlib.suppress(CannotRecord):  # the journal has its own banner

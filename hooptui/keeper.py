@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from hooptui.auth.leases import Leases
 from hooptui.core.approvals import Approvals
 from hooptui.core.clock import Clock
 from hooptui.core.desk import BlockView
 from hooptui.core.events import Body, GrantEnded
-from hooptui.core.events_people import IdentityBlocked, IdentityUnblocked, LeaseEnded, LeaseIssued
+from hooptui.core.events_people import CertificateIssued, IdentityBlocked, IdentityUnblocked, LeaseEnded, LeaseIssued
 from hooptui.core.gate import CannotRecord, Killed, LoginRefused, Masked, Why
 from hooptui.core.model import Bound, Grant, Identity, Lease
 from hooptui.core.secret import Secret
 from hooptui.core.session import Session
 from hooptui.store.rows import Block
+
+UNRECORDED: Final = "hooptui cannot record this now, so it is not done"
 
 
 class BlockBook(Protocol):
@@ -196,6 +198,18 @@ class Keeper:
         )
         self._ended(gone[0], by, reason)
         return ended
+
+    def certified(self, identity: Identity, lease: str, key_id: str, serial: int, until: float, peer: str) -> None:
+        """Put an SSH certificate on record before it is given out; `lease` is empty when the client brought a token.
+
+        Raises:
+            LoginRefused: the identity is locked out, or the journal was not told.
+        """
+        self.check(identity)
+        try:
+            self._emit(CertificateIssued(identity.key, lease, key_id, serial, until, peer))
+        except CannotRecord as broken:
+            raise LoginRefused("unrecorded", UNRECORDED, log=f"{UNRECORDED}: {broken}") from None
 
     # --- inside
 

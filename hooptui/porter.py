@@ -8,19 +8,16 @@ import hooptui
 from hooptui.audit.log import AuditLog
 from hooptui.core.clock import Clock
 from hooptui.core.desk import ListenerView
-from hooptui.core.events import Body
-from hooptui.core.events_people import CertificateIssued
 from hooptui.core.gate import CannotRecord, LoginRefused
 from hooptui.core.house import House
 from hooptui.core.model import Identity, Lease
 from hooptui.core.secret import Secret
 from hooptui.doorman import FrontDoor
-from hooptui.keeper import Keeper
+from hooptui.keeper import UNRECORDED, Keeper
 from hooptui.portal.base import Info, Metric, Wellness
 from hooptui.protocols.base import Bearer
 
 PROTOCOL = "portal"
-UNRECORDED = "hooptui cannot record this now, so it is not done"
 
 
 class GatewayPorter:
@@ -35,7 +32,6 @@ class GatewayPorter:
         log: AuditLog,
         clock: Clock,
         *,
-        emit: Callable[[Body], None],
         listeners: Callable[[], tuple[ListenerView, ...]],
         loop_delay: Callable[[], float],
         ca: str | None,
@@ -47,7 +43,6 @@ class GatewayPorter:
         self._house = house
         self._log = log
         self._clock = clock
-        self._emit = emit
         self._listeners = listeners
         self._loop_delay = loop_delay
         self._ca = ca
@@ -65,11 +60,7 @@ class GatewayPorter:
             raise LoginRefused("unrecorded", UNRECORDED, log=f"{UNRECORDED}: {broken}") from None
 
     def certified(self, identity: Identity, lease: str, key_id: str, serial: int, until: float, peer: str) -> None:
-        self._keeper.check(identity)
-        try:
-            self._emit(CertificateIssued(identity.key, lease, key_id, serial, until, peer))
-        except CannotRecord as broken:
-            raise LoginRefused("unrecorded", UNRECORDED, log=f"{UNRECORDED}: {broken}") from None
+        self._keeper.certified(identity, lease, key_id, serial, until, peer)
 
     def refused(self, code: str, message: str, peer: str) -> None:
         self._door.refused(code, message, protocol=PROTOCOL, target="", peer=peer)

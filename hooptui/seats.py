@@ -75,7 +75,9 @@ class Seats:
         if seat.invitation is not None:
             seat.invitation.withdraw()
 
-        def settle(login: Login) -> None:
+        def settle(login: Login | None) -> None:
+            if login is None:
+                return
             ends = self._clock.now() + self._config.leases.lasts
             until = min(ends, login.until) if login.until is not None else ends
             self._seated(seat, replace(login.identity, expires_at=until), login.how)

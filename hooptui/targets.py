@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,12 +18,15 @@ from hooptui.config_targets import MintConfig, SshTargetConfig, TargetConfig
 from hooptui.core.clock import Clock
 from hooptui.credentials.custody import Custody
 from hooptui.credentials.keyfile import key_file
+from hooptui.credentials.mint import Mint
 from hooptui.credentials.postgres_roles import AdminLogin, PostgresRoles, RoleMint
 from hooptui.credentials.ssh_certificates import SshCa
+from hooptui.credentials.ssh_mint import SshLogins
 from hooptui.credentials.static import resolve, resolve_text
-from hooptui.protocols.base import Doorman
+from hooptui.protocols.base import Doorman, Logins
 from hooptui.protocols.postgres.dial import Upstream
 from hooptui.protocols.postgres.proxy import PostgresTarget
+from hooptui.protocols.postgres.sasl import OAuth
 from hooptui.protocols.ssh.commands import read_command
 from hooptui.protocols.ssh.gate import Keys, SshGate, SshTarget
 from hooptui.protocols.ssh.limits import Limits
@@ -69,15 +72,20 @@ def _roles(config: MintConfig, upstream: Upstream, tag: str, clock: Clock) -> Po
     return PostgresRoles(settings, clock)
 
 
-def hosts(targets: Iterable[SshTargetConfig]) -> dict[str, SshTarget]:
-    """The SSH hosts by name.
+def hosts(targets: Iterable[SshTargetConfig], ca: Callable[[], SshCa], tag: str, clock: Clock) -> dict[str, SshTarget]:
+    """The SSH hosts by name; `ca` is asked for by those where logins are minted, `tag` marks these as this gateway's.
 
     Raises:
         CredentialTrouble: a key cannot be had.
         ValueError: a key is none; quotes nothing of it.
+        OSError: the authority's key cannot be used.
     """
     found = {}
     for one in targets:
+        if one.key is None:
+            logins = SshLogins(ca(), one.upstream.user, tag, clock, lasts=one.lasts)
+            found[one.target.name] = SshTarget(one.target, one.upstream, logins)
+            continue
         key = resolve_text(one.key.where)
         try:
             credential(key)
@@ -85,6 +93,22 @@ def hosts(targets: Iterable[SshTargetConfig]) -> dict[str, SshTarget]:
             raise ValueError(f"targets.{one.target.name}.key: {wrong}") from None
         found[one.target.name] = SshTarget(one.target, replace(one.upstream, key=key))
     return found
+
+
+def mints(databases: Mapping[str, PostgresTarget], ssh: Mapping[str, SshTarget]) -> dict[str, Mint]:
+    """What mints credentials, by the names of the targets."""
+    every: tuple[tuple[str, Mint | None], ...] = (
+        *((name, one.mint) for name, one in databases.items()),
+        *((name, one.mint) for name, one in ssh.items()),
+    )
+    return {name: mint for name, mint in every if mint is not None}
+
+
+def oauth(config: Config) -> OAuth:
+    """Where a client of PostgreSQL without a token is sent (OAUTHBEARER): where people log in, or the first issuer there is."""
+    ways = config.portal.settings.ways if config.portal else ()
+    issuer = ways[0].issuer if ways else config.issuers[0]
+    return OAuth(issuer.url, " ".join(ways[0].scopes) if ways else "openid")
 
 
 def host_key(state_dir: Path) -> asyncssh.SSHKey:
@@ -113,19 +137,22 @@ def host_key(state_dir: Path) -> asyncssh.SSHKey:
     return key
 
 
-def ssh_gate(config: Config, door: Doorman, custody: Custody) -> SshGate:
-    """The SSH listener, not yet open.
+def ssh_gate(
+    config: Config, targets: Mapping[str, SshTarget], door: Doorman, custody: Custody, logins: Logins
+) -> SshGate:
+    """The SSH listener, not yet open; `targets` as `hosts` makes them.
 
     Raises:
-        CredentialTrouble, ValueError, OSError: a key cannot be had or used.
+        OSError: a key of the gateway's own cannot be used.
     """
     state, limits = config.state_dir, config.limits
     return SshGate(
         door,
-        hosts(config.hosts),
+        targets,
         Keys(host_key(state), SshCa.kept(state).public_key),
         Limits(connections=limits.connections, per_peer=limits.per_peer),
         read=read_command,
         mask_key=key_file(state / "mask.key"),
         custody=custody,
+        logins=logins,
     )

@@ -100,3 +100,39 @@ def test_every_problem_is_named_at_once() -> None:
     text = refusal(GOOD.replace("protocol: postgres", "protocol: mysql").replace("127.0.0.1:6432", "nowhere"))
     assert "mysql" in text
     assert "nowhere" in text
+
+
+HOST = GOOD.replace(
+    'listen: {postgres: "127.0.0.1:6432"}', 'listen: {postgres: "127.0.0.1:6432", ssh: "127.0.0.1:2222"}'
+) + (
+    '  web-01: {protocol: ssh, host: 10.0.0.17, user: deploy, host_key: "ssh-ed25519 '
+    'AAAAC3NzaC1lZDI1NTE5AAAAIGPWoZzZcXHRsRMrnz2bYGEEmdOVxODNz0nPXnTQ9OoC", %s}\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("how", "lasts"), [("mint: {}", 300.0), ("mint: {lasts: 2m}", 120.0), ("key: {file: web.key}", 0.0)]
+)
+def test_a_host_has_a_key_or_mints(how: str, lasts: float) -> None:
+    [host] = load_text(HOST % how, "hooptui.yaml", Path("/etc/hooptui")).hosts
+    assert host.lasts == lasts
+    assert (host.key is None) == ("mint" in how)
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("labels: {}", "key, or mint, one of them"),
+        ("key: {file: k}, mint: {}", "key, or mint, one of them"),
+        ("mint: {lasts: 2h}", "1m to 1h"),
+        ("mint: {role: deploy}", "role"),
+    ],
+)
+def test_how_the_gateway_logs_in_at_a_host_is_said_once(how: str, says: str) -> None:
+    said = refusal(HOST % how)
+    assert says in said and "hooptui.yaml:17" in said
+
+
+def test_no_host_is_called_like_the_login() -> None:
+    said = refusal((HOST % "mint: {}").replace("web-01:", "login:"))
+    assert "targets.login" in said and "found the name 'login'" in said and "hooptui.yaml:17" in said

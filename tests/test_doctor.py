@@ -13,6 +13,7 @@ import pytest
 from hooptui import doctor
 from hooptui.core.clock import SystemClock
 from hooptui.credentials import certificates
+from hooptui.credentials.ssh_certificates import SshCa
 from tests import ssh_server
 from tests.e2e.bed import Bed, bed
 from tests.postgres_server import PostgresServer
@@ -104,6 +105,27 @@ def test_a_host_that_is_the_pinned_one_and_one_that_is_not(house: Bed, tmp_path:
             found = findings(house, text)
             assert [one.ok for one in found["target web-01"]] == [good]
             assert [one.ok for one in found["listen ssh"]] == [True]
+
+
+def test_a_host_that_takes_minted_logins_and_one_that_does_not_yet(house: Bed) -> None:
+    with ssh_server.running() as server:
+        host = (
+            f"  web-01: {{protocol: ssh, host: 127.0.0.1, port: {server.port}, user: {server.user}, mint: {{}}, "
+            f'host_key: "{server.host_key}"}}\n'
+        )
+        text = house.config_text.replace("targets:\n", f"targets:\n{host}")
+        text = text.replace(
+            'listen: {postgres: "127.0.0.1:0"}', 'listen: {postgres: "127.0.0.1:0", ssh: "127.0.0.1:0"}'
+        )
+        [found] = findings(house, text.replace("state_dir: state", "state_dir: elsewhere"))["target web-01"]
+        assert found.ok and "the first start makes" in found.words
+        assert not (house.home / "elsewhere").exists(), "the doctor makes nothing"
+        authority = SshCa.kept(house.state)
+        [found] = findings(house, text)["target web-01"]
+        assert not found.ok and "upstream-auth" in found.words and "TrustedUserCAKeys" in found.mend
+        server.file("cas", authority.public_key.encode() + b"\n", 0o600)
+        [found] = findings(house, text)["target web-01"]
+        assert found.ok and "made for the occasion" in found.words
 
 
 def test_what_is_good_is_said_to_be(house: Bed) -> None:

@@ -71,7 +71,11 @@ class SshCa:
         path = state_dir / KEY_NAME
         if not path.exists():
             _make(path)
-        return cls(_read(path))
+        found = cls(_read(path))
+        public = path.with_suffix(".pub")
+        if not public.exists():
+            public.write_text(f"{found.public_key} hooptui\n")
+        return found
 
     def sign(self, public_key: bytes, identity: Identity, lease: str, *, now: float) -> SshCertificate:
         """A certificate for one OpenSSH public key line.

@@ -17,19 +17,19 @@ from hooptui.core.secret import Secret
 from hooptui.credentials.mint import Minted, MintTrouble, Removed
 from hooptui.credentials.ssh_certificates import SshCa
 
-LASTS: Final = 300.0
-"""Seconds in which a session must have logged in with it; a connection outlives its certificate."""
 KIND: Final = "certificate"
 
 
 class SshLogins:
     """Implements `mint.Mint` for one account on one host."""
 
-    def __init__(self, ca: SshCa, user: str, tag: str, clock: Clock) -> None:
-        """`tag` tells this gateway's certificates from another's in the host's log."""
+    def __init__(self, ca: SshCa, user: str, tag: str, clock: Clock, *, lasts: float) -> None:
+        """`tag` tells this gateway's certificates from another's in the host's log; `lasts` is the seconds in which a session must
+        have logged in with its own, since a connection outlives its certificate."""
         self._ca = ca
         self._user = user
         self._tag = tag
+        self._lasts = lasts
         self._clock = clock
         self._until: dict[str, float] = {}
 
@@ -38,7 +38,7 @@ class SshLogins:
 
     async def issue(self, session: str, identity: str, until: float | None) -> Minted:
         now = self._clock.now()
-        end = now + LASTS if until is None else min(now + LASTS, until)
+        end = now + self._lasts if until is None else min(now + self._lasts, until)
         key, name = ed25519.Ed25519PrivateKey.generate(), self.name(session)
         try:
             line = self._ca.lend(key.public_key(), self._user, f"{name} {identity}", now=now, until=end)

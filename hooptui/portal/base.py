@@ -23,8 +23,9 @@ class Login:
     """Unix seconds at which whatever comes of it must end (SAML's SessionNotOnOrAfter); None when the proof says nothing."""
 
 
-Settle = Callable[[Login], None]
-"""What to do with the login when a device was approved for something else than a lease. May raise LoginRefused."""
+Settle = Callable[[Login | None], None]
+"""What to do with the login when a device was approved for something else than a lease, and with None when it was denied.
+May raise LoginRefused, whose words the person sees."""
 
 
 @dataclass(frozen=True, slots=True)

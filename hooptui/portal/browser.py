@@ -133,8 +133,8 @@ class Browser:
         if not done:
             raise Wrong(409, "device-gone", "this device was settled elsewhere meanwhile")
         visit.device = None
-        if device.verdict == "approved" and device.settle is not None:
-            device.settle(visit.login)
+        if device.settle is not None:
+            device.settle(visit.login if device.verdict == "approved" else None)
         return self._html(pages.settled(self._name, device, approved=device.verdict == "approved"))
 
     # --- leases

@@ -30,7 +30,8 @@ LIMIT = 1024
 LIMIT_PEER = 16
 MAX_PURPOSE = 200
 
-Wanted = Literal["lease", "operator"]
+Wanted = Literal["lease", "login", "operator"]
+"""A lease for a program that asks again, a login for a client that waits at a listener, or an operator for a screen."""
 Verdict = Literal["waiting", "approved", "denied"]
 Answer = Literal["authorization_pending", "slow_down", "expired_token", "access_denied"]
 
@@ -87,7 +88,7 @@ class Devices:
             raise DevicesFull("too many devices wait for a login; try again in some minutes")
         # The screen's own logins are not a stranger's to crowd out.
         here = origin(peer)
-        if wanted == "lease" and sum(one.origin == here for one in self._by_code.values()) >= self._per_peer:
+        if wanted != "operator" and sum(one.origin == here for one in self._by_code.values()) >= self._per_peer:
             raise DevicesFull(f"{self._per_peer} devices at your address wait for a login already")
         code = secrets.token_urlsafe(32)
         user_code = self._new_user_code()
@@ -155,7 +156,7 @@ class Devices:
             return False
         device.verdict, device.login = verdict, login
         del self._by_user[device.user_code]
-        if device.wanted == "operator":  # nobody asks for it again
+        if device.settle is not None:  # nobody asks for it again
             for key, one in tuple(self._by_code.items()):
                 if one is device:
                     del self._by_code[key]

@@ -93,6 +93,9 @@ def confirm(gateway: str, csrf: str, device: Device, login: Login) -> str:
         case "lease":
             asks = "A program wants a lease in your name"
             effect = "With it, that program can do at this gateway what you may do, until the lease ends."
+        case "login":
+            asks = "A client at a listener of this gateway wants to log in as you"
+            effect = "It then does at this gateway what you may do, until the lease that comes of it ends."
         case "operator":
             asks = "A screen of this gateway wants you as its operator"
             effect = "Whoever sits there can then approve, deny and kill in your name, until the login ends."

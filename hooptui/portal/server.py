@@ -174,8 +174,17 @@ class Portal:
         code, device = self._context.devices.start(peer, purpose, "operator", settle)
         return started(self._context.url, code, device)
 
+    def client_login(self, settle: Settle, *, peer: str, purpose: str) -> DeviceStart:
+        """The same for a client that waits at another listener of the gateway; `settle` is called with None when it was denied.
+
+        Raises:
+            DevicesFull: too many wait, in all or from this address.
+        """
+        code, device = self._context.devices.start(peer, purpose, "login", settle)
+        return started(self._context.url, code, device)
+
     def cancel(self, code: Secret) -> None:
-        """The operator does not want to log in any more."""
+        """Whoever wanted to log in does not any more."""
         self._context.devices.cancel(code)
 
     # --- for those who watch

@@ -1,11 +1,14 @@
-"""What every protocol is handed, and nothing more: a doorman that turns a credential into a Session."""
+"""What every protocol is handed, and nothing more: a doorman that turns a credential into a Session.
+
+And, for the protocol whose stock client can show a line and wait, a way to log in without a credential.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
 
-from hooptui.core.model import ScramKeys
+from hooptui.core.model import Lease, ScramKeys
 from hooptui.core.secret import Secret
 from hooptui.core.session import Session
 
@@ -69,3 +72,72 @@ class Doorman(Protocol):
 
     def left(self, session: Session, reason: str) -> None:
         """The connection is gone on both sides; closes the session's record."""
+
+
+class BrowserLogin(Protocol):
+    """A person is asked to log in with a browser, for a client that waits (RFC 8628)."""
+
+    @property
+    def page(self) -> str:
+        """URL where the code is typed."""
+
+    @property
+    def complete(self) -> str:
+        """URL with the code in it."""
+
+    @property
+    def code(self) -> str:
+        """`XXXX-XXXX`."""
+
+    @property
+    def lasts(self) -> float:
+        """Seconds until it is of no use any more."""
+
+    async def done(self) -> Lease:
+        """Wait until somebody has logged in there and said yes to this code; their lease, whose secret nobody was given.
+
+        Raises:
+            LoginRefused: they said no, may not be here, or its time is over.
+        """
+
+    def withdraw(self) -> None:
+        """The client does not wait any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A certificate for a client's key; nothing in it is secret."""
+
+    certificate: str
+    """One line, as in `id_ed25519-cert.pub`."""
+    until: float
+    """Unix seconds."""
+
+
+class Logins(Protocol):
+    """How somebody logs in without asking for a target; made by the gateway. Whatever is refused is journaled."""
+
+    @property
+    def browser(self) -> bool:
+        """Whether there is a page to log in at."""
+
+    def begin(self, *, peer: str) -> BrowserLogin:
+        """Ask a person to log in with a browser.
+
+        Raises:
+            LoginRefused: there is no such page, or too many wait.
+        """
+
+    async def lease(self, credential: Credential, *, peer: str) -> Lease:
+        """The lease that a credential is, or is changed for.
+
+        Raises:
+            LoginRefused: with words for the client.
+        """
+
+    def sign(self, lease: Lease, public_key: bytes, *, peer: str) -> Signed:
+        """A certificate for one OpenSSH public key line, on record before it is given out.
+
+        Raises:
+            LoginRefused: the key is none, the lease is over, or it cannot be recorded.
+        """

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import SSHCertificate, load_ss
 from hooptui.core.clock import ManualClock, SystemClock
 from hooptui.credentials.mint import Minted, MintTrouble
 from hooptui.credentials.ssh_certificates import PRINCIPAL, SshCa
-from hooptui.credentials.ssh_mint import LASTS, SshLogins
+from hooptui.credentials.ssh_mint import SshLogins
 from tests import ssh_server
 
 
@@ -23,19 +23,19 @@ def parsed(minted: Minted) -> SSHCertificate:
 
 async def test_for_one_account_and_minutes(tmp_path: Path) -> None:
     clock = ManualClock()
-    logins = SshLogins(SshCa.kept(tmp_path), "deploy", "g1", clock)
+    logins = SshLogins(SshCa.kept(tmp_path), "deploy", "g1", clock, lasts=300.0)
     minted = await logins.issue("s1", "https://idp#bot", None)
     certificate = parsed(minted)
     assert certificate.valid_principals == [b"deploy"]
     assert certificate.key_id == b"hooptui-g1-s1 https://idp#bot"
-    assert certificate.valid_before == int(clock.now() + LASTS) == int(minted.until)
+    assert certificate.valid_before == int(clock.now() + 300) == int(minted.until)
     assert "OPENSSH" not in repr(minted)
     short = await logins.issue("s2", "https://idp#bot", clock.now() + 60)
     assert parsed(short).valid_before == int(clock.now() + 60)
 
 
 async def test_an_account_is_never_an_identity(tmp_path: Path) -> None:
-    logins = SshLogins(SshCa.kept(tmp_path), PRINCIPAL + "https://idp#dba", "g1", ManualClock())
+    logins = SshLogins(SshCa.kept(tmp_path), PRINCIPAL + "https://idp#dba", "g1", ManualClock(), lasts=300.0)
     with pytest.raises(MintTrouble) as trouble:
         await logins.issue("s1", "https://idp#bot", None)
     assert trouble.value.code == "mint-misconfigured"
@@ -44,11 +44,13 @@ async def test_an_account_is_never_an_identity(tmp_path: Path) -> None:
 async def test_a_session_that_is_over_gets_none(tmp_path: Path) -> None:
     clock = ManualClock()
     with pytest.raises(MintTrouble):
-        await SshLogins(SshCa.kept(tmp_path), "deploy", "g1", clock).issue("s1", "https://idp#bot", clock.now())
+        await SshLogins(SshCa.kept(tmp_path), "deploy", "g1", clock, lasts=300.0).issue(
+            "s1", "https://idp#bot", clock.now()
+        )
 
 
 async def test_taken_back_and_swept(tmp_path: Path) -> None:
-    logins = SshLogins(SshCa.kept(tmp_path), "deploy", "g1", ManualClock())
+    logins = SshLogins(SshCa.kept(tmp_path), "deploy", "g1", ManualClock(), lasts=300.0)
     first, second = await logins.issue("s1", "x", None), await logins.issue("s2", "x", None)
     swept = await logins.sweep(lambda name: name == second.name)
     assert [one.name for one in swept] == [first.name] and swept[0].confirmed
@@ -74,7 +76,7 @@ async def test_a_real_sshd_takes_it_for_its_account_alone(tmp_path: Path) -> Non
                 capture_output=True, timeout=20, check=False,
             ).returncode  # fmt: skip
 
-        mine = await SshLogins(ca, server.user, "g1", SystemClock()).issue("s1", "https://idp#bot", None)
+        mine = await SshLogins(ca, server.user, "g1", SystemClock(), lasts=300.0).issue("s1", "https://idp#bot", None)
         assert login(mine) == 0
-        other = await SshLogins(ca, "somebody", "g1", SystemClock()).issue("s1", "https://idp#bot", None)
+        other = await SshLogins(ca, "somebody", "g1", SystemClock(), lasts=300.0).issue("s1", "https://idp#bot", None)
         assert login(other) == 255

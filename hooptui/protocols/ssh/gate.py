@@ -19,7 +19,7 @@ from hooptui.core.session import Session
 from hooptui.credentials.custody import Custody
 from hooptui.listener import Listener, Words, too_many
 from hooptui.peers import Peer
-from hooptui.protocols.base import Doorman
+from hooptui.protocols.base import Doorman, Logins
 from hooptui.protocols.ssh import algorithms
 from hooptui.protocols.ssh.channel import SshChannel
 from hooptui.protocols.ssh.limits import Limits
@@ -28,6 +28,9 @@ from hooptui.protocols.ssh.operations import PROTOCOL, Read
 from hooptui.protocols.ssh.server import Reception
 
 __all__ = ["Keys", "Limits", "SshGate", "SshTarget"]
+
+SIGNING = 60.0
+"""Seconds that a connection without a host may stay."""
 
 # It logs commands and variables as they are; what a client sends is for the masked journal alone.
 logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
@@ -43,6 +46,40 @@ class Keys:
     """Public key line of our own authority for user certificates."""
 
 
+class _Stay:
+    """How long one connection may take to prove an identity, and among whom it is counted meanwhile."""
+
+    def __init__(self, gate: SshGate) -> None:
+        self.timer = asyncio.timeout(None)
+        self._gate = gate
+        self._browses = False
+        self._proved = False
+
+    def begin(self) -> None:
+        self._gate._unproved += 1
+
+    def end(self) -> None:
+        self._proved = True
+        self.wait(None)
+        self._gate._unproved -= 1
+
+    def wait(self, seconds: float | None) -> bool:
+        """See `Interview`."""
+        gate = self._gate
+        if self._browses == (seconds is not None):
+            return True
+        if seconds is not None and gate._browsers >= gate._limits.browsers:
+            return False
+        self._browses = seconds is not None
+        change = 1 if self._browses else -1
+        gate._browsers += change
+        gate._unproved -= change
+        if not self._proved and not self.timer.expired():
+            loop = asyncio.get_running_loop()
+            self.timer.reschedule(loop.time() + gate._limits.handshake + (seconds or 0.0))
+        return True
+
+
 class SshGate:
     """See the module. Lives on one event loop."""
 
@@ -56,11 +93,13 @@ class SshGate:
         read: Read,
         mask_key: bytes,
         custody: Custody | None = None,
+        logins: Logins | None = None,
     ) -> None:
         """`targets` are by their names; `read` tells what a command line does, `mask_key` is the 32
         secret bytes behind masks by hash.
 
-        `custody` looks after what is minted; its owner starts and closes it, after this.
+        `custody` looks after what is minted; its owner starts and closes it, after this. `logins` lets clients log in by a
+        browser, and get certificates.
 
         Raises:
             ValueError: a target mints, and there is no custody.
@@ -72,7 +111,9 @@ class SshGate:
         self._read = read
         self._mask_key = mask_key
         self._targets: Mapping[str, SshTarget] = {}
+        self._logins = logins
         self._unproved = 0
+        self._browsers = 0
         self._options: asyncssh.SSHServerConnectionOptions | None = None
         self._listener = Listener(
             self._serve,
@@ -137,7 +178,8 @@ class SshGate:
             x11_forwarding=False,
             line_editor=False,
             encoding=None,
-            login_timeout=self._limits.handshake,
+            # Counted in `_greet`, where a person with a browser is given more.
+            login_timeout=0,
             keepalive_interval=self._limits.keepalive,
             keepalive_count_max=3,
             server_version="hooptui",
@@ -150,40 +192,54 @@ class SshGate:
     async def _serve(self, sock: socket.socket, peer: Peer) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        reception = Reception(self._doorman, self._targets.get, self._link, self._limits, peer.name)
+        stay = _Stay(self)
+        reception = Reception(
+            self._doorman,
+            self._targets.get,
+            self._link,
+            self._limits,
+            peer.name,
+            logins=self._logins,
+            wait=stay.wait,
+        )
         connection: asyncssh.SSHServerConnection | None = None
         reason = "the gateway closed the connection"
         try:
-            connection = await self._greet(sock, reception, peer.name)
+            connection = await self._greet(sock, reception, stay, peer.name)
             if connection is not None:
-                await connection.wait_closed()
+                # Without a link it is here for a certificate, and has no business afterwards.
+                async with asyncio.timeout(None if reception.link is not None else SIGNING):
+                    await connection.wait_closed()
                 reason = "the client has left"
+        except TimeoutError:
+            reason = "it stayed too long"
         finally:
             if connection is not None:
                 connection.abort()
             if reception.link is not None:
                 await self._over(reception.link, reason)
 
-    async def _greet(self, sock: socket.socket, reception: Reception, peer: str) -> asyncssh.SSHServerConnection | None:
+    async def _greet(
+        self, sock: socket.socket, reception: Reception, stay: _Stay, peer: str
+    ) -> asyncssh.SSHServerConnection | None:
         """Through key exchange and login; None when nobody was let in."""
-        self._unproved += 1
+        stay.begin()
         try:
-            # Twice the time, for asyncssh's own timer ends the login and this one whatever is stuck before it.
-            async with asyncio.timeout(2 * self._limits.handshake):
+            async with asyncio.timeout(self._limits.handshake) as stay.timer:
                 return await asyncssh.run_server(
                     sock, config=None, options=self._options, server_factory=lambda: reception
                 )
         except TimeoutError:
             self._doorman.refused("timeout", "the login took too long", protocol=PROTOCOL, target="", peer=peer)
-        except (asyncssh.ConnectionLost, ConnectionError) as lost:
-            if "timeout" in str(lost):
-                self._doorman.refused("timeout", "the login took too long", protocol=PROTOCOL, target="", peer=peer)
+        except (asyncssh.ConnectionLost, ConnectionError):
+            # Whoever leaves before it is in was looking; how many do is counted nowhere.
+            return None
         except (asyncssh.Error, OSError) as wrong:
             if not reception.wrong:
                 code = "protocol" if isinstance(wrong, asyncssh.ProtocolError) else "ssh-failed"
                 self._doorman.refused(code, str(wrong)[:512], protocol=PROTOCOL, target="", peer=peer)
         finally:
-            self._unproved -= 1
+            stay.end()
         return None
 
     def _link(self, connection: asyncssh.SSHServerConnection, session: Session, target: SshTarget) -> Link:

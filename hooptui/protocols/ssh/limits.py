@@ -19,6 +19,8 @@ class Limits:
     """Connections from one address at a time."""
     unproved: int = 100
     """Connections that have not proved an identity yet, from all addresses together."""
+    browsers: int = 200
+    """Connections that wait for a person with a browser, from all addresses together; not counted as unproved meanwhile."""
     attempts: int = 6
     """Wrong passwords on one connection."""
     channels: int = 100

@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+LOGIN: Final = "login"
+"""The user name that is no target: whoever logs in under it gets a certificate for the key on its stdin."""
+
 _LAST: Final = re.compile(r"(?s)(?:(.*)[+=])?(.*)\Z")
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from hooptui.core.approvals import Approval
 from hooptui.core.gate import Refused
 from hooptui.core.visible import visible
+from hooptui.protocols.base import BrowserLogin
 
 NOT_ALLOWED: Final = 126
 """Exit status of what may not run: a shell's own for a command that it must not execute."""
@@ -17,7 +18,8 @@ CUT: Final = 1023
 """Bytes after which OpenSSH's client silently cuts a password."""
 CUT_WORDS: Final = (
     "your password has exactly 1023 bytes, which is where OpenSSH's client cuts without a word: "
-    "a longer token cannot be sent this way. Use a lease, which is short, or a certificate: hooptui login"
+    "a longer token cannot be sent this way. Log in with a browser instead: press Enter at the prompt, or have your key signed by "
+    "ssh login@GATEWAY < id.pub > id-cert.pub; hooptui login changes a token for a lease, which is short"
 )
 
 
@@ -55,6 +57,16 @@ def let_in(seconds: float | None, approval: int) -> tuple[str, ...]:
     if seconds is None:
         return ("access granted",)
     return (f"access granted for {clock(seconds)} by approval #{approval}; every session under it ends then",)
+
+
+def browser(begun: BrowserLogin) -> str:
+    """Where a person logs in for a client that waits, as the instruction of a request without prompts."""
+    minutes = max(1, round(begun.lasts / 60))
+    return (
+        f"hooptui: to log in, open {visible(begun.complete)}\n"
+        f"hooptui: in a browser, or {visible(begun.page)} and type {visible(begun.code)}.\n"
+        f"hooptui: this connection goes on by itself then; it waits for {minutes} minutes, Ctrl-C ends it.\n"
+    )
 
 
 def shown(lines: tuple[str, ...], *, terminal: bool) -> bytes:

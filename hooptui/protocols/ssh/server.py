@@ -1,14 +1,17 @@
 """The gate's side of one SSH connection: who the client is, and what each of its requests is handed to.
 
-A certificate of our own authority that names a live lease, or a lease or token as password. Every refusal is told in the
-banner, which stock clients print. Knows no target's connection.
+A certificate of our own authority that names a live lease, a lease or token as password, or a browser somewhere else. Every
+refusal is told in the banner, which stock clients print. Whoever comes as `login` gets a certificate instead of a host. Knows
+no target's connection.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import asyncssh
@@ -16,17 +19,20 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import SSHCertificate, load_ssh_public_identity
 
 from hooptui.core.gate import LoginRefused
+from hooptui.core.model import Lease
 from hooptui.core.secret import Secret
 from hooptui.core.session import Session
 from hooptui.core.visible import visible
 from hooptui.credentials.ssh_certificates import PRINCIPAL
-from hooptui.protocols.base import Bearer, Credential, Doorman, ProvedLease
+from hooptui.protocols.base import Bearer, Credential, Doorman, Logins, ProvedLease, Signed
 from hooptui.protocols.ssh import names, replies
+from hooptui.protocols.ssh.interview import Challenge, Interview
 from hooptui.protocols.ssh.limits import Limits
 from hooptui.protocols.ssh.link import Link, SshTarget
 from hooptui.protocols.ssh.operations import PROTOCOL
 from hooptui.protocols.ssh.relay import ClientEnd
 from hooptui.protocols.ssh.sessions import SessionChannel
+from hooptui.protocols.ssh.signing import KeyDesk
 from hooptui.protocols.ssh.tunnel import Forwards
 
 Validate: TypeAlias = Callable[[str, bytes, bytes, bytes], Awaitable[bool]]
@@ -73,10 +79,15 @@ class Reception(asyncssh.SSHServer):
         link: Callable[[asyncssh.SSHServerConnection, Session, SshTarget], Link],
         limits: Limits,
         peer: str,
+        *,
+        logins: Logins | None,
+        wait: Callable[[float | None], bool],
     ) -> None:
-        """`find` gives a target by its name, `link` makes what a session goes on over."""
+        """`find` gives a target by its name, `link` makes what a session goes on over; `wait` as `Interview` takes it."""
         self.link: Link | None = None
         """Set once the client is in."""
+        self.lease: Lease | None = None
+        """Set instead when it came as `login`."""
         self.wrong = 0
         """Passwords that were refused."""
         self._doorman = doorman
@@ -84,8 +95,12 @@ class Reception(asyncssh.SSHServer):
         self._make = link
         self._limits = limits
         self._peer = peer
+        self._logins = logins
+        self._wait = wait
+        self._interview: Interview | None = None
         self._connection: asyncssh.SSHServerConnection | None = None
         self._validate: Validate | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     # --- who it is
 
@@ -97,6 +112,12 @@ class Reception(asyncssh.SSHServer):
         conn.check_certificate_permission = lambda permission: True  # type: ignore[method-assign]  # as above
         conn.validate_public_key = self._public_key  # type: ignore[method-assign, assignment]  # there is no hook that sees the certificate
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._interview is not None:
+            self._interview.over()
+        for task in tuple(self._tasks):
+            task.cancel()
+
     def begin_auth(self, username: str) -> bool:
         return True
 
@@ -106,13 +127,38 @@ class Reception(asyncssh.SSHServer):
     async def validate_password(self, username: str, password: str) -> bool:
         if await self._admit(username, Bearer(Secret(password)), cut=len(password.encode()) == replies.CUT):
             return True
+        self._count()
+        return False
+
+    def kbdint_auth_supported(self) -> bool:
+        return True
+
+    def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Challenge | bool:
+        if self._interview is not None:
+            self._interview.over()
+        self._interview = Interview(
+            self._logins, self._peer, admit=partial(self._admit, username), say=self._say, wait=self._wait
+        )
+        return self._interview.ask()
+
+    async def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> Challenge | bool:
+        if self._interview is None:
+            return False
+        found = await self._interview.answered(responses)
+        if found is False:
+            self._count()
+        return found
+
+    def _count(self) -> None:
         self.wrong += 1
         if self.wrong >= self._limits.attempts and self._connection is not None:
             self._connection.disconnect(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many wrong passwords")
-        return False
 
     async def _public_key(self, username: str, key_data: bytes, message: bytes, signature: bytes) -> bool:
         """Whether a certificate is good; with its signature, whether it lets somebody in."""
+        if self._asks_for_login(username):
+            # What a certificate leads to is never another certificate: that would outlast whoever gave the first one.
+            return False
         # Our authority, its signature, its kind, the times, the source address, and the client's own signature: by asyncssh.
         assert self._validate is not None
         if not await self._validate(username, key_data, message, signature):
@@ -130,6 +176,8 @@ class Reception(asyncssh.SSHServer):
         return await self._admit(username, ProvedLease(found.lease), identity=found.identity)
 
     async def _admit(self, username: str, credential: Credential, *, identity: str = "", cut: bool = False) -> bool:
+        if self._asks_for_login(username):
+            return await self._admit_for_login(credential, cut=cut)
         asked = names.read(username)
         connection = self._connection
         assert connection is not None
@@ -157,6 +205,18 @@ class Reception(asyncssh.SSHServer):
         self.link = self._make(connection, session, target)
         return True
 
+    def _asks_for_login(self, username: str) -> bool:
+        return username == names.LOGIN and self._logins is not None
+
+    async def _admit_for_login(self, credential: Credential, *, cut: bool) -> bool:
+        assert self._logins is not None
+        try:
+            self.lease = await self._logins.lease(credential, peer=self._peer)
+        except LoginRefused as no:
+            self._say(replies.CUT_WORDS if cut else no.message, "" if cut else no.hint)
+            return False
+        return True
+
     def _refused(self, code: str, message: str) -> None:
         self._doorman.refused(code, message, protocol=PROTOCOL, target="", peer=self._peer)
         self._say(message, "")
@@ -169,6 +229,10 @@ class Reception(asyncssh.SSHServer):
     # --- what it wants
 
     def session_requested(self) -> tuple[asyncssh.SSHServerChannel[bytes], asyncssh.SSHServerSession[bytes]]:
+        if self.lease is not None and self._logins is not None and self._connection is not None:
+            lease, self.lease = self.lease, None
+            desk = KeyDesk(partial(self._sign, lease), self._spawn, partial(self._doorman.trouble, ""))
+            return SessionChannel(self._connection, self._limits), desk
         link = self._open()
         return SessionChannel(link.connection, self._limits), ClientEnd(link)
 
@@ -186,6 +250,15 @@ class Reception(asyncssh.SSHServer):
 
     async def unix_server_requested(self, listen_path: str) -> asyncssh.SSHListener | bool:
         return False if self.link is None else await Forwards(self.link).listen_unix(listen_path) or False
+
+    def _sign(self, lease: Lease, key: bytes) -> Signed:
+        assert self._logins is not None
+        return self._logins.sign(lease, key, peer=self._peer)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _open(self) -> Link:
         """Raises:

@@ -220,7 +220,7 @@ def test_a_session_with_a_login_of_its_own(server: SshServer) -> None:
     with open_gate(server) as gate:
         server.file("cas", gate.ca.public_key.encode() + b"\n", 0o600)
         removed: list[Removed] = []
-        mint = SshLogins(gate.ca, server.user, "g1", SystemClock())
+        mint = SshLogins(gate.ca, server.user, "g1", SystemClock(), lasts=300.0)
 
         async def custody() -> Custody:
             return Custody(
