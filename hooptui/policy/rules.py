@@ -80,8 +80,8 @@ ColumnGlob = Annotated[
 FieldPath = Annotated[
     str,
     Matches(
-        r"[a-z0-9*][a-z0-9.*-]{0,127}\.[^\s]{1,256}",
-        "a resource and a path into it, such as configmaps.data.* or pods.spec.containers[*].env[*].value",
+        r'(?=.{3,256}$)(\*|[a-z0-9-]{1,63})\.[^\s.\[\]"]+(\.[^\s.\[\]"]+|\[\*\]|\["[^"]{1,200}"\])*(?<!\*\*)',
+        "a resource without its group and a path into it, such as configmaps.data.* or *.**.env[*].value",
     ),
 ]
 Protocol = Annotated[Literal["postgres", "ssh", "kubernetes"], NotYet()]

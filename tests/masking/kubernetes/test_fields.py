@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from hooptui.masking.kubernetes.fields import ITEM, Step, parse, plural
+from hooptui.policy.rules import FieldPath
+from hooptui.strictyaml import Matches
 
 
 def meets(pattern: str, *steps: Step) -> bool:
@@ -38,26 +42,43 @@ def test_what_a_path_meets(pattern: str, steps: tuple[Step, ...], met: bool) -> 
     assert meets(pattern, *steps) is met
 
 
-@pytest.mark.parametrize(
-    "pattern",
-    [
-        "",
-        "pods",
-        "pods.",
-        ".a",
-        "Pods.a",
-        "pods.a..b",
-        "pods[*].a",
-        "pods.a[0]",
-        "pods.a[",
-        "pods.**",
-        "pods.a b",
-        'pods["',
-    ],
+BAD = (
+    "",
+    "pods",
+    "pods.",
+    ".a",
+    "Pods.a",
+    "pods.a..b",
+    "pods[*].a",
+    "pods.a[0]",
+    "pods.a[",
+    "pods.**",
+    "pods.a b",
+    'pods["',
 )
+
+
+@pytest.mark.parametrize("pattern", BAD)
 def test_what_is_no_path_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match="expected a resource and a path"):
         parse(pattern)
+
+
+def test_a_policy_takes_no_path_that_masks_do_not() -> None:
+    """`policy` and `masking` do not know each other, and must agree all the same."""
+    [matches] = [one for one in get_args(FieldPath)[1:] if isinstance(one, Matches)]
+    good = (
+        "configmaps.data.*",
+        'configmaps.data["a.b"]',
+        "pods.spec.containers[*].env[*].value",
+        "*.**.value",
+        "a-b.c?d",
+    )
+    for pattern in (*good, *BAD, "pods.a[*", "a.b.**", "x." + "y" * 300, "pods.data[*][*]", "pods.*"):
+        if matches.wrong(pattern) is None:
+            parse(pattern)
+        else:
+            assert pattern not in good
 
 
 @pytest.mark.parametrize(
