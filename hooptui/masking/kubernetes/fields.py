@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 _PART: Final = re.compile(r'(?:^|\.)([^\s.\[\]"]+)|\[(\*)\]|\["([^"]{1,253})"\]')
 
@@ -19,6 +20,9 @@ ITEM: Final = None
 """Stands for an item of a list among the steps of a path."""
 
 Step = str | None
+
+REMEMBERED: Final = 50_000
+"""Steps that are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class FieldPattern:
         """Where a match may stand before the first step."""
         return self._reach({0})
 
-    def after(self, places: frozenset[int], step: Step) -> frozenset[int]:
+    def after(self, places: Iterable[int], step: Step) -> frozenset[int]:
         """Where it may stand after one step more; empty when this way leads nowhere."""
         moved: set[int] = set()
         for place in places:
@@ -74,10 +78,6 @@ class FieldPattern:
                         moved.add(place + 1)
         return self._reach(moved)
 
-    def met(self, places: frozenset[int]) -> bool:
-        """Whether what stands here is meant, with all below it."""
-        return len(self.steps) in places
-
     def _reach(self, places: set[int]) -> frozenset[int]:
         """`**` also stands for nothing."""
         todo = list(places)
@@ -87,6 +87,71 @@ class FieldPattern:
                 places.add(place + 1)
                 todo.append(place + 1)
         return frozenset(places)
+
+
+NOWHERE: Final = 0
+"""The state in which no pattern can match any more."""
+
+
+class Paths:
+    """Several patterns at once, as one automaton whose states are numbers; what it worked out it remembers."""
+
+    __slots__ = ("_begins", "_moves", "_numbers", "_patterns", "_states", "ends")
+
+    def __init__(self, patterns: Sequence[FieldPattern]) -> None:
+        self._patterns = patterns
+        nothing: frozenset[tuple[int, int]] = frozenset()
+        self._states = [nothing]
+        self._numbers = {nothing: NOWHERE}
+        self._moves: dict[tuple[int, Step], int] = {}
+        self._begins: dict[tuple[int, str, str], int] = {}
+        self.ends: list[tuple[int, ...]] = [()]
+        """For each state the patterns that mean what stands there, with all below it."""
+
+    def begin(self, state: int, kind: str, resource: str) -> int:
+        """`state`, and an object of these resources begins."""
+        known = self._begins.get((state, kind, resource))
+        if known is None:
+            more = {
+                (number, place)
+                for number, pattern in enumerate(self._patterns)
+                if pattern.concerns(kind) or pattern.concerns(resource)
+                for place in pattern.begin()
+            }
+            known = self._number(self._states[state] | more)
+            _keep(self._begins, (state, kind, resource), known)
+        return known
+
+    def step(self, state: int, step: Step) -> int:
+        """The state behind a key, or an item of a list."""
+        if state == NOWHERE:
+            return NOWHERE
+        known = self._moves.get((state, step))
+        if known is None:
+            moved = {
+                (number, after)
+                for number, place in self._states[state]
+                for after in self._patterns[number].after((place,), step)
+            }
+            known = self._number(frozenset(moved))
+            _keep(self._moves, (state, step), known)
+        return known
+
+    def _number(self, places: frozenset[tuple[int, int]]) -> int:
+        number = self._numbers.get(places)
+        if number is None:
+            number = self._numbers[places] = len(self._states)
+            self._states.append(places)
+            met = {one for one, place in places if place == len(self._patterns[one].steps)}
+            self.ends.append(tuple(sorted(met)))
+        return number
+
+
+def _keep(known: dict[Any, int], key: Any, value: int) -> None:
+    """Remember, but not every key that anybody makes up."""
+    if len(known) >= REMEMBERED:
+        known.clear()
+    known[key] = value
 
 
 @functools.lru_cache(maxsize=4096)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ import msgspec
 from hooptui.core.model import MaskAction, MaskSet
 from hooptui.masking import strategies
 from hooptui.masking.kubernetes import fields
-from hooptui.masking.kubernetes.fields import ITEM, FieldPattern, Step
+from hooptui.masking.kubernetes.fields import ITEM, NOWHERE, FieldPattern, Paths
 from hooptui.masking.kubernetes.sentinel import sentinel
 from hooptui.masking.prefilter import screen
 from hooptui.masking.strategies import REDACTED, Ruling
@@ -43,6 +44,8 @@ CREDENTIALS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
 """What is a credential by its kind: the paths, keys in lower case since some clients read them so."""
 
 HELM: Final = "sh.helm.release."
+_KINDS: Final = frozenset(map("".join, itertools.product("kK", "iI", "nN", "dD")))
+_HOLDERS: Final = frozenset({"items", "rows", "object"})
 _NAMES: Final = frozenset({"kind", "apiVersion", "type", "name", "namespace", "uid", "resourceVersion", "generateName"})
 """What objects are found by; a value of a Secret that is also its name stays a name."""
 _MANIFEST: Final = re.compile(r"""(?mi)^[\s>|-]*["']?kind["']?\s*:\s*["']?Secret(?:List)?\b""")
@@ -51,8 +54,6 @@ _INVALID: Final = re.compile(r"Invalid value: .*(?=: )|Invalid value: .*", re.DO
 
 DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
-
-Active = tuple[tuple[FieldPattern, Ruling, frozenset[int]], ...]
 
 
 class CannotMask(Exception):
@@ -91,6 +92,7 @@ class ObjectMask:
             self._fields += [(fields.parse(pattern), ruling) for pattern in rule.fields]
             for name in rule.detect:
                 rulings[name] = strategies.stronger(rulings.get(name), ruling)
+        self._paths = Paths([pattern for pattern, _ in self._fields])
         self._net = Net(rulings, key) if rulings else None
         self._screen = screen(frozenset(rulings), frozenset({"escape"}))
 
@@ -129,26 +131,24 @@ class ObjectMask:
         Raises:
             CannotMask: it is nested too deep.
         """
-        return self._walk(value, resource, (), None, _Inside(counts), 0)
+        return self._walk(value, resource, NOWHERE, None, _Inside(counts), 0)
 
-    def _walk(
-        self, value: Any, resource: str, active: Active, forced: Ruling | None, inside: _Inside, depth: int
-    ) -> Any:
-        """`forced` hides whatever is here and below."""
-        if depth > MAX_DEPTH:
-            raise CannotMask(f"an object is nested more than {MAX_DEPTH} deep")
-        for pattern, ruling, places in active:
-            if pattern.met(places):
-                forced = strategies.stronger(forced, ruling)
+    def _walk(self, value: Any, resource: str, state: int, forced: Ruling | None, inside: _Inside, depth: int) -> Any:
+        """`state` is that of the fields' paths; `forced` hides whatever is here and below."""
+        if state != NOWHERE and (ends := self._paths.ends[state]):
+            for number in ends:
+                forced = strategies.stronger(forced, self._fields[number][1])
+        if isinstance(value, str):
+            return self._string(value, "", inside) if forced is None else self._hidden(value, forced, inside)
         if isinstance(value, dict):
-            return self._object(value, resource, active, forced, inside, depth)
+            return self._object(value, resource, state, forced, inside, depth + 1)
         if isinstance(value, list):
-            below = _step(active, ITEM)
+            if depth > MAX_DEPTH:
+                raise CannotMask(f"an object is nested more than {MAX_DEPTH} deep")
+            below = self._paths.step(state, ITEM)
             return [self._walk(one, resource, below, forced, inside, depth + 1) for one in value]
         if forced is not None:
             return self._hidden(value, forced, inside)
-        if isinstance(value, str):
-            return self._string(value, "", inside)
         if self._net is not None and isinstance(value, int | Decimal) and not isinstance(value, bool):
             digits = str(value).lstrip("-")
             if len(digits) > 11 and self._net.number(digits):
@@ -157,46 +157,50 @@ class ObjectMask:
         return value
 
     def _object(
-        self,
-        value: dict[str, Any],
-        resource: str,
-        active: Active,
-        forced: Ruling | None,
-        inside: _Inside,
-        depth: int,
+        self, value: dict[str, Any], resource: str, state: int, forced: Ruling | None, inside: _Inside, depth: int
     ) -> dict[str, Any]:
-        kind = next((one for key, one in value.items() if key.lower() == "kind" and isinstance(one, str)), "")
-        mine = fields.plural(kind) if kind else resource
-        # Only the items of lists, the objects of tables and of watches may leave out what they are.
-        below = kept_under(kind[:-4], resource) if kind.endswith("List") and kind != "List" else resource
+        if depth > MAX_DEPTH:
+            raise CannotMask(f"an object is nested more than {MAX_DEPTH} deep")
+        kind = _kind(value)
+        below = resource
         if kind or resource:
+            mine = fields.plural(kind) if kind else resource
+            # Only the items of lists, the objects of tables and of watches may leave out what they are.
+            below = kept_under(kind[:-4], resource) if kind.endswith("List") and kind != "List" else resource
             inside = _Inside(inside.counts, value, inside.known, inside.status, inside.quoted)
             inside.status = inside.status or (kind == "Status" and resource == "secrets")
-            active += tuple(
-                (pattern, ruling, pattern.begin())
-                for pattern, ruling in self._fields
-                if pattern.concerns(mine) or pattern.concerns(resource)
-            )
-        if self._secrets is not None:
-            paths = CREDENTIALS.get(mine, ())
-            if mine == "configmaps" and _of_helm(value):
-                paths = (("data",), ("binarydata",))
-            if paths:
-                inside.known += tuple(self._credentials(value, paths, self._secrets, inside))
-        out: dict[str, Any] = {}
-        for key, one in value.items():
-            inherited = below if key.lower() in ("items", "rows", "object") else ""
-            if isinstance(one, str) and forced is None:
-                named = _Inside(inside.counts, value) if key in _NAMES else inside
-                met = _met(active, key)
-                out[self._key_of(key, inside)] = (
-                    self._hidden(one, met, inside) if met is not None else self._string(one, key, named)
-                )
-                continue
-            out[self._key_of(key, inside)] = self._walk(one, inherited, _step(active, key), forced, inside, depth + 1)
-        value.clear()
-        value.update(out)
+            state = self._paths.begin(state, mine, resource)
+            if self._secrets is not None:
+                paths = CREDENTIALS.get(mine, ())
+                if mine == "configmaps" and _of_helm(value):
+                    paths = (("data",), ("binarydata",))
+                if paths:
+                    inside.known += tuple(self._credentials(value, paths, self._secrets, inside))
+        step, ends, net = self._paths.step, self._paths.ends, self._net
+        for key, one in tuple(value.items()):
+            next_state = step(state, key) if state != NOWHERE else NOWHERE
+            if isinstance(one, str) and forced is None and not ends[next_state]:
+                after: Any = self._string(one, key, inside if key not in _NAMES else _Inside(inside.counts, value))
+            else:
+                inherited = below if below and key.lower() in _HOLDERS else ""
+                after = self._walk(one, inherited, next_state, forced, inside, depth)
+            if after is not one:
+                value[key] = after
+        if net is not None:
+            self._keys(value, net, inside)
         return value
+
+    def _keys(self, value: dict[str, Any], net: Net, inside: _Inside) -> None:
+        """Keys that are themselves values that detectors know."""
+        if not any(len(key) > 5 and net.text(key) != key for key in value):
+            return
+        items = tuple(value.items())
+        value.clear()
+        for key, one in items:
+            after = net.text(key)
+            if after != key:
+                _count(inside.counts, net.fired)
+            value[after or ""] = one
 
     def _credentials(
         self, value: dict[str, Any], paths: Iterable[tuple[str, ...]], ruling: Ruling, inside: _Inside
@@ -285,13 +289,6 @@ class ObjectMask:
             return after or ""
         return text
 
-    def _key_of(self, key: str, inside: _Inside) -> str:
-        """A key that is itself a value that detectors know."""
-        if self._net is None or (after := self._net.text(key)) == key:
-            return key
-        _count(inside.counts, self._net.fired)
-        return after or ""
-
     def _manifest(self, text: str, inside: _Inside) -> str:
         """A string that quotes JSON, masked as what it quotes."""
         try:
@@ -306,7 +303,7 @@ class ObjectMask:
         if inside.quoted >= MAX_QUOTED:
             raise CannotMask(f"manifests are quoted in manifests more than {MAX_QUOTED} times over")
         counts: dict[str, int] = {}
-        after = self._walk(value, "", (), None, _Inside(counts, None, inside.known, False, inside.quoted + 1), 0)
+        after = self._walk(value, "", NOWHERE, None, _Inside(counts, None, inside.known, False, inside.quoted + 1), 0)
         if not counts:
             return text
         for rule, count in counts.items():
@@ -320,20 +317,10 @@ _HIDDEN: Final = re.compile(rb"\\u00(?!26|3[cCeE])[2-7][0-9a-fA-F]")
 """An ASCII character that JSON need not escape, other than the three that Go does: &, <, >."""
 
 
-def _step(active: Active, step: Step) -> Active:
-    if not active:
-        return active
-    moved = ((pattern, ruling, pattern.after(places, step)) for pattern, ruling, places in active)
-    return tuple(one for one in moved if one[2])
-
-
-def _met(active: Active, key: str) -> Ruling | None:
-    """What a field rule says of the value under a key."""
-    found: Ruling | None = None
-    for pattern, ruling, places in active:
-        if pattern.met(pattern.after(places, key)):
-            found = strategies.stronger(found, ruling)
-    return found
+def _kind(value: dict[str, Any]) -> str:
+    if _KINDS.isdisjoint(value):
+        return ""
+    return next((one for key, one in value.items() if key in _KINDS and isinstance(one, str)), "")
 
 
 def kept_under(kind: str, resource: str) -> str:

@@ -6,17 +6,18 @@ from typing import get_args
 
 import pytest
 
-from hooptui.masking.kubernetes.fields import ITEM, Step, parse, plural
+from hooptui.masking.kubernetes.fields import ITEM, NOWHERE, Paths, Step, parse, plural
 from hooptui.policy.rules import FieldPath
 from hooptui.strictyaml import Matches
 
 
 def meets(pattern: str, *steps: Step) -> bool:
-    parsed = parse(pattern)
-    places = parsed.begin()
+    paths = Paths([parse("nothing.at.all"), parse(pattern)])
+    state = paths.begin(NOWHERE, "", parse(pattern).resource)
     for step in steps:
-        places = parsed.after(places, step)
-    return parsed.met(places)
+        state = paths.step(state, step)
+        assert paths.step(state, "twice") == paths.step(state, "twice")
+    return 1 in paths.ends[state]
 
 
 @pytest.mark.parametrize(
