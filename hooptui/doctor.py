@@ -31,6 +31,8 @@ from hooptui.core.visible import visible
 from hooptui.credentials.certificates import CertificateTrouble, server_context
 from hooptui.credentials.mint import MintTrouble
 from hooptui.credentials.ssh_certificates import KEY_NAME, SshCa
+from hooptui.credentials.ssh_host import KEY_NAME as HOST_CA
+from hooptui.credentials.ssh_host import trust
 from hooptui.credentials.static import CredentialTrouble, resolve
 from hooptui.errors import UserError
 from hooptui.notify.notifier import channels_of
@@ -45,7 +47,7 @@ from hooptui.protocols.ssh.commands import read_command
 from hooptui.protocols.ssh.limits import Limits as SshLimits
 from hooptui.protocols.ssh.upstream import UpstreamFailed as SshUpstreamFailed
 from hooptui.protocols.ssh.upstream import connect as ssh_connect
-from hooptui.targets import hosts, served
+from hooptui.targets import host_names, hosts, served
 
 SOON = timedelta(days=30)
 """A pinned certificate that ends sooner is worth a word."""
@@ -84,6 +86,7 @@ async def examine(path: Path) -> tuple[Finding, ...]:
     found.append(_listen("listen", config.listen.postgres, running))
     if config.listen.ssh is not None:
         found.append(_listen("listen ssh", config.listen.ssh, running))
+        found.append(_host_ca(config, config.listen.ssh[1]))
     found.extend(_portal(config, running))
     found.extend(_notify(config))
     found.extend([finding async for finding in _issuers(config)])
@@ -206,6 +209,20 @@ def _listen(name: str, address: tuple[str, int], running: bool) -> Finding:
         )
     reach = "only this machine can connect" if is_loopback(host) else "other machines can connect"
     return Finding(True, name, f"{host}:{port} is free; {reach}")
+
+
+def _host_ca(config: Config, port: int) -> Finding:
+    """What ssh clients put into known_hosts, so that they trust nothing at first use."""
+    what, public = "ssh host key", config.state_dir / f"{HOST_CA}.pub"
+    try:
+        key = " ".join(public.read_text().split()[:2])
+    except FileNotFoundError:
+        return Finding(
+            True, what, "its authority is made at the first start; then this says what clients put into known_hosts"
+        )
+    except (OSError, UnicodeDecodeError) as fault:
+        return Finding(False, what, f"{public}: {getattr(fault, 'strerror', None) or 'not UTF-8'}", "make it readable")
+    return Finding(True, what, f"for clients' known_hosts: {trust(key, host_names(config), port)}")
 
 
 def _portal(config: Config, running: bool) -> Iterator[Finding]:

@@ -43,6 +43,7 @@ from hooptui.credentials.custody import Custody
 from hooptui.credentials.keyfile import key_file
 from hooptui.credentials.mint import Removed
 from hooptui.credentials.ssh_certificates import SshCa
+from hooptui.credentials.ssh_host import HostCa
 from hooptui.doorman import STRANGERS, FrontDoor
 from hooptui.grants import KeptApprovals
 from hooptui.keeper import Keeper
@@ -177,7 +178,7 @@ class Gateway:
         CredentialTrouble, ValueError, OSError: SSH cannot be served.
         """
         self.logins = GatewayLogins(door, self.keeper, self.clock, SshCa.kept(self.config.state_dir))
-        self.ssh = ssh_gate(self.config, self._hosts, door, self.custody, self.logins)
+        self.ssh = ssh_gate(self.config, self._hosts, door, self.custody, self.logins, self.clock)
         actual = await self.ssh.start(*address)
         self.listeners += (ListenerView("ssh", f"{address[0]}:{actual}", True),)
 
@@ -196,6 +197,7 @@ class Gateway:
             listeners=lambda: self.listeners,
             loop_delay=lambda: self.loop_delay,
             ca=self.ca_file.read_text() if self.ca_file else None,
+            ssh_host_ca=HostCa.kept(self.config.state_dir).public_key if self.ssh is not None else "",
         )
         # A context of its own, for the protocol that TLS announces (ALPN) is another one.
         portal = Portal(

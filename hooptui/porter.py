@@ -35,8 +35,10 @@ class GatewayPorter:
         listeners: Callable[[], tuple[ListenerView, ...]],
         loop_delay: Callable[[], float],
         ca: str | None,
+        ssh_host_ca: str,
     ) -> None:
-        """`ca` is the PEM of the gateway's own authority; None when its certificate is from somewhere else."""
+        """`ca` is the PEM of the gateway's own authority; None when its certificate is from somewhere else. `ssh_host_ca` is the
+        public key line of the authority for its ssh host key."""
         self._name = name
         self._door = door
         self._keeper = keeper
@@ -46,6 +48,7 @@ class GatewayPorter:
         self._listeners = listeners
         self._loop_delay = loop_delay
         self._ca = ca
+        self._ssh_host_ca = ssh_host_ca
 
     async def authenticate(self, secret: Secret, peer: str) -> Identity:
         proof = await self._door.identify(Bearer(secret), peer)
@@ -77,7 +80,9 @@ class GatewayPorter:
 
     def info(self) -> Info:
         listeners = {one.protocol: one.address for one in self._listeners() if one.up}
-        return Info(self._name, hooptui.__version__, self._ca, listeners)
+        return Info(
+            self._name, hooptui.__version__, self._ca, listeners, self._ssh_host_ca if "ssh" in listeners else ""
+        )
 
     def metrics(self) -> Iterable[Metric]:
         totals, journal = self._door.totals(), self._log.health

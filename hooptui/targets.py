@@ -21,6 +21,7 @@ from hooptui.credentials.keyfile import key_file
 from hooptui.credentials.mint import Mint
 from hooptui.credentials.postgres_roles import AdminLogin, PostgresRoles, RoleMint
 from hooptui.credentials.ssh_certificates import SshCa
+from hooptui.credentials.ssh_host import HostCa
 from hooptui.credentials.ssh_mint import SshLogins
 from hooptui.credentials.static import resolve, resolve_text
 from hooptui.protocols.base import Doorman, Logins
@@ -95,6 +96,30 @@ def hosts(targets: Iterable[SshTargetConfig], ca: Callable[[], SshCa], tag: str,
     return found
 
 
+def host_certificate(config: Config, key: asyncssh.SSHKey, clock: Clock) -> Callable[[], asyncssh.SSHCertificate]:
+    """What gives the certificate of the gateway's host key that is good now: the same one for days.
+
+    Raises:
+        OSError: the authority's key cannot be made or used.
+    """
+    authority, line = HostCa.kept(config.state_dir), key.export_public_key().decode()
+    made: list[tuple[asyncssh.SSHCertificate, float]] = []
+
+    def current() -> asyncssh.SSHCertificate:
+        now = clock.now()
+        if not made or now >= made[0][1]:
+            fresh = authority.certify(line, host_names(config), now=now)
+            made[:] = [(asyncssh.import_certificate(fresh.certificate), fresh.renew_at)]
+        return made[0][0]
+
+    return current
+
+
+def host_names(config: Config) -> tuple[str, ...]:
+    """What clients may call this gateway: as TLS has it, and its own name, which `hooptui login` makes an alias."""
+    return (*config.tls.names, config.name)
+
+
 def mints(databases: Mapping[str, PostgresTarget], ssh: Mapping[str, SshTarget]) -> dict[str, Mint]:
     """What mints credentials, by the names of the targets."""
     every: tuple[tuple[str, Mint | None], ...] = (
@@ -138,18 +163,18 @@ def host_key(state_dir: Path) -> asyncssh.SSHKey:
 
 
 def ssh_gate(
-    config: Config, targets: Mapping[str, SshTarget], door: Doorman, custody: Custody, logins: Logins
+    config: Config, targets: Mapping[str, SshTarget], door: Doorman, custody: Custody, logins: Logins, clock: Clock
 ) -> SshGate:
     """The SSH listener, not yet open; `targets` as `hosts` makes them.
 
     Raises:
         OSError: a key of the gateway's own cannot be used.
     """
-    state, limits = config.state_dir, config.limits
+    state, limits, key = config.state_dir, config.limits, host_key(config.state_dir)
     return SshGate(
         door,
         targets,
-        Keys(host_key(state), SshCa.kept(state).public_key),
+        Keys(key, host_certificate(config, key, clock), SshCa.kept(state).public_key),
         Limits(connections=limits.connections, per_peer=limits.per_peer),
         read=read_command,
         mask_key=key_file(state / "mask.key"),

@@ -14,6 +14,7 @@ from hooptui import doctor
 from hooptui.core.clock import SystemClock
 from hooptui.credentials import certificates
 from hooptui.credentials.ssh_certificates import SshCa
+from hooptui.credentials.ssh_host import HostCa
 from tests import ssh_server
 from tests.e2e.bed import Bed, bed
 from tests.postgres_server import PostgresServer
@@ -119,7 +120,12 @@ def test_a_host_that_takes_minted_logins_and_one_that_does_not_yet(house: Bed) -
         )
         [found] = findings(house, text.replace("state_dir: state", "state_dir: elsewhere"))["target web-01"]
         assert found.ok and "the first start makes" in found.words
+        [first] = findings(house, text.replace("state_dir: state", "state_dir: elsewhere"))["ssh host key"]
+        assert first.ok and "first start" in first.words
         assert not (house.home / "elsewhere").exists(), "the doctor makes nothing"
+        line = HostCa.kept(house.state).public_key
+        [told] = findings(house, text)["ssh host key"]
+        assert told.ok and "@cert-authority [localhost]:0,[127.0.0.1]:0,[::1]:0,[bed]:0 " + line in told.words
         authority = SshCa.kept(house.state)
         [found] = findings(house, text)["target web-01"]
         assert not found.ok and "upstream-auth" in found.words and "TrustedUserCAKeys" in found.mend

@@ -58,7 +58,7 @@ class SshCa:
 
     def __init__(self, key: ed25519.Ed25519PrivateKey) -> None:
         self._key = key
-        self.public_key = _line(key.public_key())
+        self.public_key = public_line(key.public_key())
         """One line for `TrustedUserCAKeys`."""
 
     @classmethod
@@ -68,14 +68,7 @@ class SshCa:
         Raises:
             OSError: it cannot be made or read, others may read it, or it is not an Ed25519 key in OpenSSH's format.
         """
-        path = state_dir / KEY_NAME
-        if not path.exists():
-            _make(path)
-        found = cls(_read(path))
-        public = path.with_suffix(".pub")
-        if not public.exists():
-            public.write_text(f"{found.public_key} hooptui\n")
-        return found
+        return cls(kept_key(state_dir / KEY_NAME))
 
     def sign(self, public_key: bytes, identity: Identity, lease: str, *, now: float) -> SshCertificate:
         """A certificate for one OpenSSH public key line.
@@ -169,7 +162,22 @@ def _bounded(text: str) -> str:
     return text
 
 
-def _line(key: ed25519.Ed25519PublicKey) -> str:
+def kept_key(path: Path) -> ed25519.Ed25519PrivateKey:
+    """The private key in a file, and its public line beside it as `.pub`; made when there is none.
+
+    Raises:
+        OSError: as `SshCa.kept`.
+    """
+    if not path.exists():
+        _make(path)
+    key, public = _read(path), path.with_suffix(".pub")
+    if not public.exists():
+        public.write_text(f"{public_line(key.public_key())} hooptui\n")
+    return key
+
+
+def public_line(key: ed25519.Ed25519PublicKey) -> str:
+    """As in `id_ed25519.pub`, without a comment."""
     return key.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode("ascii")
 
 

@@ -27,6 +27,7 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 LEASE: Final = re.compile(r"(hl_[A-Za-z0-9]{1,64})\.[A-Za-z0-9]{16,256}")
 _ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[A-Za-z0-9._-]*):([0-9]{1,5})")
 _CERTIFICATE: Final = re.compile(r"[a-z0-9@.-]+-cert-v01@openssh\.com [A-Za-z0-9+/=]+(?: [^\r\n]*)?")
+_ED25519: Final = re.compile(r"ssh-ed25519 [A-Za-z0-9+/=]{68}")
 _ANYWHERE: Final = frozenset({"", "0.0.0.0", "[::]", "[::0]"})  # noqa: S104 - found and replaced, not listened on
 
 
@@ -70,6 +71,8 @@ class Info:
     listeners: Mapping[str, str] = field(default_factory=dict)
     """`host:port` by `pg`, `ssh`, `k8s`."""
     ways: tuple[Way, ...] = ()
+    ssh_host_ca: str = ""
+    """Public key of the authority behind the ssh listener's host certificate, one line; empty when there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,8 @@ class Gateway:
                 ssl.create_default_context(cadata=info.ca)
             except (ssl.SSLError, ValueError):
                 raise UserError(f"{self.url}: the authorities that the gateway names are no PEM certificates") from None
+        if info.ssh_host_ca and not _ED25519.fullmatch(info.ssh_host_ca):
+            raise UserError(f"{self.url}: the authority that the gateway names for ssh is no Ed25519 public key")
         return info
 
     def device(self, purpose: str) -> DeviceStart:

@@ -308,7 +308,9 @@ class _Run:
             path = kubectl.install(place, login, address, self._again("--exec-credential"))
             lines.append(f"kubectl:  export KUBECONFIG={path}")
         if "ssh" in login.installed and (address := listener(login.listeners, "ssh", login.gateway)) is not None:
-            path = openssh.install(place, login, address, self._again("--ssh-certificate"), self.environment)
+            path = openssh.install(
+                place, login, address, info.ssh_host_ca, self._again("--ssh-certificate"), self.environment
+            )
             self._certificate(gateway, login, place)
             lines.append(f"ssh:      ssh TARGET@{login.name}        (host in {path})")
         if tell:

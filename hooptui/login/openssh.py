@@ -74,9 +74,17 @@ def renew(place: Place, sign: Callable[[str], Signed], now: float) -> None:
 
 
 def install(
-    place: Place, login: Login, address: tuple[str, int], command: Sequence[str], environment: Mapping[str, str]
+    place: Place,
+    login: Login,
+    address: tuple[str, int],
+    host_ca: str,
+    command: Sequence[str],
+    environment: Mapping[str, str],
 ) -> Path:
     """Make the host called like the gateway, in a file of our own that ~/.ssh/config includes; returns the latter.
+
+    With `host_ca`, a public key line, the host is known by its certificate and nothing is trusted at first use. The gateway's name
+    stands for the host there, whatever address it is reached at.
 
     Our line comes first there, because ssh takes the first value it finds; what a file included there says of hosts ends
     with that file, so the lines after it mean what they meant.
@@ -86,11 +94,17 @@ def install(
     """
     if _ODD.search(str(place.directory)) or any(set(word) & set('"\\\n\r') for word in command):
         raise UserError(f"{place.directory}: ssh_config cannot hold this path, or the one of hooptui, for a sign in it")
+    known = ""
+    if host_ca:
+        files.write(place.ssh_known_hosts, f"@cert-authority {login.name} {host_ca}\n".encode(), mode=0o644)
+        known = f"""
+    HostKeyAlias {login.name}
+    UserKnownHostsFile "{place.ssh_known_hosts}" ~/.ssh/known_hosts"""
     renewal = shlex.join(command).replace("%", "%%")
     text = f"""# Written by `hooptui login`; written anew at each login.
 Host {login.name}
     HostName {address[0]}
-    Port {address[1]}
+    Port {address[1]}{known}
 Match originalhost {login.name} exec "{renewal}"
     IdentityFile "{place.ssh_key}"
     CertificateFile "{place.ssh_certificate}"

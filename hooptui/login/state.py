@@ -57,6 +57,10 @@ class Place:
         return self.directory / "ssh_config"
 
     @property
+    def ssh_known_hosts(self) -> Path:
+        return self.directory / "ssh_known_hosts"
+
+    @property
     def ssh_key(self) -> Path:
         return self.directory / "id_ed25519"
 

@@ -67,6 +67,7 @@ class Api:
                 "version": info.version,
                 "ca": info.ca,
                 "listeners": dict(info.listeners),
+                "ssh_host_ca": info.ssh_host_ca,
                 "ways": ways,
             },
         )

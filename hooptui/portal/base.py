@@ -75,6 +75,8 @@ class Info:
     """PEM of the authorities that vouch for the gateway's listeners when they are its own; None for the system's."""
     listeners: Mapping[str, str] = field(default_factory=dict)
     """`host:port` by `pg`, `ssh`, `k8s`."""
+    ssh_host_ca: str = ""
+    """Public key line of the authority behind the ssh listener's host certificate; empty when there is no such listener."""
 
 
 class Porter(Protocol):

@@ -134,7 +134,8 @@ def test_the_key_is_made_once_private_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "ssh_ca"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert SshCa.kept(tmp_path).public_key == first.public_key
-    assert [one.name for one in tmp_path.iterdir()] == ["ssh_ca"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["ssh_ca", "ssh_ca.pub"]
+    assert (tmp_path / "ssh_ca.pub").read_text() == f"{first.public_key} hooptui\n"
     assert first.public_key.startswith("ssh-ed25519 AAAA")
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -307,3 +308,58 @@ def test_a_login_minted_for_the_session(site: Site) -> None:
     assert minted.kind == "certificate"
     assert minted.name in (site.server.home / "log").read_text(), "the host's own log names the session"
     site.bed.until(lambda: minted.name in [one.name for one in site.journal(CredentialRemoved) if one.confirmed])
+
+
+def test_hooptui_login_sets_stock_ssh_up_without_trust_at_first_use(site: Site) -> None:
+    gateway = site.bed.gateway.gateway
+    assert gateway is not None and gateway.portal is not None
+    environment = {**site.environment(None), "CI_TOKEN": site.bed.token("ci-7")}
+    program = str(Path(sys.executable).parent / "hooptui")
+    done = subprocess.run(
+        [program, "login", gateway.portal.url, "--ca", str(site.bed.ca), "--token-env", "CI_TOKEN", "--install", "ssh"],
+        env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    ssh = [
+        "ssh",
+        "-F",
+        f"{site.home}/.ssh/config",
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "StrictHostKeyChecking=yes",
+        "web-01@bed",
+        "echo in",
+    ]
+    ran = subprocess.run(ssh, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.stdout == "in\n", ran.stderr
+
+
+def test_the_gateway_is_known_by_its_certificate(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = (site.bed.state / "ssh_host_ca.pub").read_text()
+    known, other = site.home / "only-the-authority", site.home / "another-authority"
+    known.write_text(f"@cert-authority [127.0.0.1]:{site.port} {authority}")
+    other.write_text(f"@cert-authority [127.0.0.1]:{site.port} {(site.bed.state / 'ssh_ca.pub').read_text()}")
+
+    def asks(file: Path, *more: str) -> subprocess.CompletedProcess[bytes]:
+        command = [word.replace(f"{site.home}/known_hosts", str(file)) for word in site.command("echo in", more=more)]
+        return site.run(command, says=site.lease())
+
+    assert asks(known).stdout == b"in\n", "nothing is trusted at first use"
+    assert asks(known, "-o", "HostKeyAlias=somebody-else").returncode == 255, "the names are in it"
+    refused = asks(other)
+    assert refused.returncode == 255 and b"verification failed" in refused.stderr
+    shown = asks(known, "-v").stderr
+    assert b"Server host certificate: ssh-ed25519-cert-v01@openssh.com" in shown
+    gateway = site.bed.gateway.gateway
+    assert gateway is not None and gateway.ssh is not None
+    # Last of all here, for what is made now is good in three weeks only.
+    before = gateway.ssh._certificate
+    real = gateway.clock.now
+    monkeypatch.setattr(gateway.clock, "now", lambda: real() + 21 * 86_400, raising=False)
+    done = site.run(site.command("true", more=("-o", "BatchMode=yes")))
+    monkeypatch.undo()
+    assert done.returncode == 255
+    after = gateway.ssh._certificate
+    assert before is not None and after is not None and after is not before
+    assert after._valid_before - before._valid_before >= 21 * 86_400 - 60, "the next one in time, without a restart"

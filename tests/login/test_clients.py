@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncssh
 import pytest
 import yaml
 from aiohttp import web
@@ -294,6 +295,25 @@ def test_ssh_uses_key_and_certificate_and_leaves_other_hosts_alone(home: Home, p
     before = config.read_text()
     home.login()
     assert config.read_text() == before
+
+
+def test_ssh_knows_the_host_by_its_authority(home: Home, portal: Double) -> None:
+    line = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
+    portal.info["ssh_host_ca"] = line
+    installed(home)
+    found = effective(home, "prod-eu")
+    assert found["hostkeyalias"] == ["prod-eu"]
+    assert str(home.place.ssh_known_hosts) in " ".join(found["userknownhostsfile"])
+    assert home.place.ssh_known_hosts.read_text() == f"@cert-authority prod-eu {line}\n"
+    assert "hostkeyalias" not in effective(home, "other")
+
+
+@pytest.mark.parametrize("wrong", ["ssh-ed25519 AAAA", "ssh-ed25519 " + "A" * 68 + "\n* ssh-rsa x", "* \n"])
+def test_an_authority_that_is_none_is_not_written(home: Home, portal: Double, wrong: str) -> None:
+    portal.info["ssh_host_ca"] = wrong
+    with pytest.raises(UserError, match="no Ed25519 public key"):
+        home.login("--install", "ssh")
+    assert not home.place.ssh_known_hosts.exists()
 
 
 def test_ssh_renews_the_certificate_when_it_connects(home: Home, portal: Double) -> None:

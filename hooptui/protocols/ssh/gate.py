@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -40,8 +40,10 @@ logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
 class Keys:
     """What the gate proves itself with, and whom it believes."""
 
-    host: asyncssh.SSHKeyPair | tuple[asyncssh.SSHKey, asyncssh.SSHCertificate] | asyncssh.SSHKey
-    """Our host key, with a host certificate where there is one."""
+    host: asyncssh.SSHKey
+    """Our host key."""
+    certificate: Callable[[], asyncssh.SSHCertificate | None]
+    """Its certificate now: another one from time to time, long before the last one ends; None when there is none."""
     authority: str
     """Public key line of our own authority for user certificates."""
 
@@ -115,6 +117,8 @@ class SshGate:
         self._unproved = 0
         self._browsers = 0
         self._options: asyncssh.SSHServerConnectionOptions | None = None
+        self._certificate: asyncssh.SSHCertificate | None = None
+        """What the options offer."""
         self._listener = Listener(
             self._serve,
             Words(partial(doorman.trouble, ""), self._turned_away),
@@ -147,7 +151,7 @@ class SshGate:
         Raises:
             OSError: the address cannot be listened on.
         """
-        self._options = await self._settings()
+        await self._renew()
         return await self._listener.start(host, port)
 
     async def stop(self) -> None:
@@ -160,12 +164,19 @@ class SshGate:
 
     # --- connections
 
-    async def _settings(self) -> asyncssh.SSHServerConnectionOptions:
+    async def _renew(self) -> None:
+        """Offer the host certificate that is good now."""
+        certificate = self._keys.certificate()
+        if self._options is None or certificate is not self._certificate:
+            self._options, self._certificate = await self._settings(certificate), certificate
+
+    async def _settings(self, certificate: asyncssh.SSHCertificate | None) -> asyncssh.SSHServerConnectionOptions:
         # Whoever our authority names is let in by whom it names, not by the user name, which is the target's.
         believed = asyncssh.import_authorized_keys(f'cert-authority,principals="hooptui:*" {self._keys.authority}\n')
         made: asyncssh.SSHServerConnectionOptions = await asyncssh.SSHServerConnectionOptions.construct(
             config=None,
-            server_host_keys=[self._keys.host],
+            # With a certificate the plain key is offered as well, for clients that know it or trust it at first use.
+            server_host_keys=[self._keys.host if certificate is None else (self._keys.host, certificate)],
             authorized_client_keys=believed,
             encryption_algs=list(algorithms.ENCRYPTION),
             kex_algs=algorithms.available(algorithms.KEX, asyncssh.kex.get_kex_algs()),
@@ -192,6 +203,7 @@ class SshGate:
     async def _serve(self, sock: socket.socket, peer: Peer) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        await self._renew()
         stay = _Stay(self)
         reception = Reception(
             self._doorman,

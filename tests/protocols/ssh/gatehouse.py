@@ -175,7 +175,7 @@ def open_gate(
         gate = SshGate(
             door,
             {NAME: SshTarget(target, upstream), **(more or {})},
-            Keys(host, ca.public_key),
+            Keys(host, lambda: None, ca.public_key),
             limits or Limits(),
             read=read,
             mask_key=b"k" * 32,
