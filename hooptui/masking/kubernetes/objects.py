@@ -94,7 +94,7 @@ class ObjectMask:
                 rulings[name] = strategies.stronger(rulings.get(name), ruling)
         self._paths = Paths([pattern for pattern, _ in self._fields])
         self._net = Net(rulings, key) if rulings else None
-        self._screen = screen(frozenset(rulings), frozenset({"escape"}))
+        self._screen = screen(frozenset(rulings))
 
     def __bool__(self) -> bool:
         return self._secrets is not None or bool(self._fields) or self._net is not None
@@ -112,8 +112,6 @@ class ObjectMask:
                 return True
             if b"helm" in data and (resource == "configmaps" or b"ConfigMap" in data):
                 return True
-        if self._secrets is None and not self._fields:
-            return False
         if b"\\u00" in data and _HIDDEN.search(data):
             return True
         # Whatever is left has the keys of a rule in it as they are, and the resource too, if only as a kind.
