@@ -1,0 +1,1 @@
+"""exec, attach and port-forward: the connections that become streams."""
