@@ -73,7 +73,7 @@ class Plug(asyncio.Protocol):
             await self._reader
         finally:
             self._reader = None
-        return not self.over or bool(self.buffer)
+        return self._something()
 
     async def read(self) -> bytes:
         """All that has come; empty at the end."""
@@ -132,10 +132,13 @@ class Plug(asyncio.Protocol):
         """Wait until the connection is closed."""
         await self._lost.wait()
 
-    def extra(self, name: str) -> object:
+    def about(self, name: str) -> object:
         return self._transport.get_extra_info(name) if self._transport is not None else None
 
     # --- inside
+
+    def _something(self) -> bool:
+        return not self.over or bool(self.buffer)
 
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():

@@ -11,13 +11,15 @@ import zlib
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-_WORDS: Final = (
-    *"options head post put delete trace accept accept-charset accept-encoding accept-language accept-ranges age allow authorization "
+_PLAIN: Final = (
+    "options head post put delete trace accept accept-charset accept-encoding accept-language accept-ranges age allow authorization "
     "cache-control connection content-base content-encoding content-language content-length content-location content-md5 content-range "
     "content-type date etag expect expires from host if-match if-modified-since if-none-match if-range if-unmodified-since last-modified "
     "location max-forwards pragma proxy-authenticate proxy-authorization range referer retry-after server te trailer transfer-encoding "
-    "upgrade user-agent vary via warning www-authenticate method get status".split(),
-    "200 OK", "version", "HTTP/1.1", "url", "public", "set-cookie", "keep-alive", "origin",
+    "upgrade user-agent vary via warning www-authenticate method get status"
+)
+_WORDS: Final = (
+    *_PLAIN.split(" "), "200 OK", "version", "HTTP/1.1", "url", "public", "set-cookie", "keep-alive", "origin",
 )  # fmt: skip
 _TEXT: Final = (
     "100101201202205206300302303304305306307402405406407408409410411412413414415416417502504505203 Non-Authoritative Information"
@@ -26,9 +28,7 @@ _TEXT: Final = (
     "Sat, Sun, GMTchunked,text/html,image/png,image/jpg,image/gif,application/xml,application/xhtml+xml,text/plain,text/javascript,"
     "publicprivatemax-age=gzip,deflate,sdchcharset=utf-8charset=iso-8859-1,utf-,*,enq=0."
 )
-DICTIONARY: Final = (
-    b"".join(struct.pack(">I", len(word)) + word.encode() for word in _WORDS) + _TEXT.encode()
-)
+DICTIONARY: Final = b"".join(struct.pack(">I", len(word)) + word.encode() for word in _WORDS) + _TEXT.encode()
 """Section 2.6.10.1; Adler-32 0xe3c6a7c2."""
 
 VERSION: Final = 3

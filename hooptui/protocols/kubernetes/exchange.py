@@ -1,0 +1,376 @@
+"""One request from its head to the end of its answer: asked for, sent, masked, recorded, and cut where its operator wants it.
+
+What is held waits without a word, for HTTP has none; that the client is gone is seen by the connection, which then cancels. Knows no
+policy and no listener.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Final
+
+import aiohttp
+
+from hooptui.core.approvals import Approval
+from hooptui.core.gate import CannotRecord, Refused
+from hooptui.core.model import KubernetesFacts, Operation
+from hooptui.masking.streams import StreamMasker
+from hooptui.protocols.kubernetes import operations, replies
+from hooptui.protocols.kubernetes.http import Answer
+from hooptui.protocols.kubernetes.info import request_info
+from hooptui.protocols.kubernetes.link import Link
+from hooptui.protocols.kubernetes.masks import AnswerMasks, BodyMask, CannotMask
+from hooptui.protocols.kubernetes.recorder import Recorder
+from hooptui.protocols.kubernetes.request import Request
+from hooptui.protocols.kubernetes.upstream import UpstreamFailed, failed
+
+HOP: Final = frozenset(
+    {
+        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
+        "transfer-encoding", "upgrade", "content-length", "alt-svc",
+    }
+)  # fmt: skip
+"""Headers of an answer that are that connection's own (RFC 9110 section 7.6.1)."""
+
+TEXTS: Final = ("application/json", "text/plain", "application/yaml", "application/apply-patch+yaml")
+"""Types of answers that people can read in a recording."""
+
+
+class Exchange:
+    """See the module. Implements `link.Running`."""
+
+    def __init__(self, link: Link, request: Request, body: bytes, answer: Answer, prefix: str) -> None:
+        """`prefix` is what the client's paths have before ours: `/clusters/NAME`, or nothing."""
+        self._link = link
+        self._request = request
+        self._body = body
+        self._answer = answer
+        self._prefix = prefix
+        self._info = request_info(request)
+        self._task: asyncio.Task[object] | None = None
+        self._cut = ""
+        self._asking = False
+        self._response: aiohttp.ClientResponse | None = None
+        self._closed = False
+        """The connection to the API server was seen to be closed, or there was none."""
+        self._over = asyncio.Event()
+        self._masked = 0
+        self._rules: set[str] = set()
+
+    # --- Running
+
+    @property
+    def upstream(self) -> bool:
+        return self._response is not None
+
+    @property
+    def opaque(self) -> bool:
+        return False
+
+    def cut(self, message: str) -> None:
+        if self._over.is_set() or self._cut:
+            return
+        self._cut = message
+        # What waits for its verdict has been let go by its session already, which records why.
+        if not self._asking and self._task is not None:
+            self._task.cancel()
+
+    async def ended(self) -> bool:
+        await self._over.wait()
+        return self._closed
+
+    # --- the request
+
+    async def run(self) -> None:
+        """To the end of the answer, whatever it is.
+
+        Raises:
+            ConnectionError: the client is gone.
+        """
+        self._task = asyncio.current_task()
+        try:
+            await self._whole()
+        except asyncio.CancelledError:
+            if not self._cut or self._task is None:
+                raise
+            self._task.uncancel()
+            self._farewell()
+        finally:
+            self._hang_up()
+            self._over.set()
+
+    async def _whole(self) -> None:
+        answer = self._answer
+        try:
+            operation = self._operation()
+            self._asking = True
+            try:
+                number = await self._link.permit(operation, _silent)
+            finally:
+                self._asking = False
+        except Refused as refused:
+            answer.close = answer.close or bool(self._link.closing) or self._link.session.access is not None
+            answer.status(*replies.refused(refused))
+            await answer.flush()
+            return
+        await self._permitted(number)
+
+    def _operation(self) -> Operation:
+        operation = operations.read(self._request, self._body)
+        facts = operation.facts
+        if (
+            isinstance(facts, KubernetesFacts)
+            and not facts.unknown
+            and (why := self._masks().refuses(self._request, self._info, self._body))
+        ):
+            operation = Operation(
+                operation.protocol, operation.verb, operation.text, replace(facts, unknown=why), operation.parameters
+            )
+        return operation
+
+    def _masks(self) -> AnswerMasks:
+        return AnswerMasks(self._link.session.masker.masks, self._link.mask_key)
+
+    async def _permitted(self, number: int) -> None:
+        session, answer = self._link.session, self._answer
+        clock = session.house.clock
+        began = clock.monotonic()
+        tag, ok = "cut", False
+        session.counters.bytes_in += len(self._body)
+        try:
+            response = await self._sent()
+            tag, ok = f"{response.status} {response.reason or ''}".rstrip(), response.status < 400
+            await self._answered(response, number)
+        except UpstreamFailed as no:
+            tag, ok = no.code, False
+            self._link.trouble(no.code, no.message)
+            await self._failed(
+                no.status, f'cluster "{self._link.name}": {no.public}; hooptui is up, its operator has been told'
+            )
+        except CannotMask as no:
+            tag, ok = "cannot be masked", False
+            await self._failed(406, f"the answer cannot be masked, so it is not passed on: {no}")
+        except CannotRecord as broken:
+            tag, ok = "unrecorded", False
+            self._link.trouble("unrecorded", f"an answer was stopped, for it cannot be recorded: {broken}")
+            await self._failed(503, "hooptui cannot record this answer, so it is not passed on")
+        except BaseException:
+            tag, ok = "cut", False
+            raise
+        finally:
+            session.counters.bytes_out += answer.size
+            session.finished(
+                number, tag, ok=ok, rows=0, masked=self._masked, seconds=clock.monotonic() - began, masks=tuple(sorted(self._rules))
+            )  # fmt: skip
+
+    async def _sent(self) -> aiohttp.ClientResponse:
+        """Raises:
+        UpstreamFailed: there is no answer.
+        """
+        request = self._request
+        access, credential = await self._link.credential()
+        headers = [(name, value) for name, value in request.headers if name not in ("accept", "accept-encoding")]
+        wanted = self._masks().accept(self._info, request.header("accept"))
+        if wanted:
+            headers.append(("Accept", wanted))
+        # Every answer can be read here: what goes to the client is recorded as it saw it.
+        headers.append(("Accept-Encoding", "identity"))
+        self._response = response = await self._link.upstream.request(
+            access, request, [*headers, *credential], self._body
+        )
+        if response.status == 401:
+            # Not the client's credential was refused but ours; it would log in again for nothing.
+            said = (await response.content.read(512)).decode("utf-8", "replace")
+            raise UpstreamFailed(
+                "upstream-credential", f"it refuses the gateway's credential: {said}", "it refuses the gateway", 502
+            )
+        if "Content-Encoding" in response.headers and response.headers["Content-Encoding"] != "identity":
+            raise UpstreamFailed(
+                "upstream-protocol", "it packs an answer that it was not asked to", "its API server makes no sense"
+            )
+        return response
+
+    # --- the answer
+
+    async def _answered(self, response: aiohttp.ClientResponse, number: int) -> None:
+        """Pass the answer on.
+
+        Raises:
+            UpstreamFailed, CannotMask, CannotRecord: it ends, or cannot go on.
+        """
+        kind = response.headers.get("Content-Type", "")
+        mask = self._masks().plan(self._info, kind, response.status)
+        recorder = self._recorder(kind, number)
+        try:
+            length = response.content_length
+            if self._info.subresource == "log" and response.status == 200:
+                await self._log(response, recorder)
+            elif length is not None and length <= self._link.limits.whole and self._info.verb != "watch":
+                await self._at_once(response, mask, recorder)
+            else:
+                await self._streamed(response, mask, recorder)
+        finally:
+            if recorder is not None:
+                recorder.close()
+
+    async def _at_once(
+        self, response: aiohttp.ClientResponse, mask: BodyMask | None, recorder: Recorder | None
+    ) -> None:
+        """A short answer: masked before its head goes out, which then says what was masked."""
+        try:
+            body = await response.content.read()
+        except (aiohttp.ClientError, OSError) as fault:
+            raise failed(fault, 0.0) from None
+        if mask is not None:
+            body = mask.feed(body) + mask.close()
+            self._counted(mask)
+        if recorder is not None:
+            recorder.feed("response", body)
+        head_only = self._request.method == "HEAD"
+        length = response.content_length if head_only else len(body)
+        self._answer.start(response.status, response.reason or "", self._headers(response), length)
+        self._answer.data(body)
+        self._answer.end()
+        await self._answer.flush()
+
+    async def _streamed(
+        self, response: aiohttp.ClientResponse, mask: BodyMask | None, recorder: Recorder | None
+    ) -> None:
+        """Each part goes on as it comes."""
+        answer, stream = self._answer, "watch" if self._info.verb == "watch" else "response"
+        length = response.content_length if mask is None else None
+        answer.start(response.status, response.reason or "", self._headers(response), length)
+        try:
+            async for part in response.content.iter_any():
+                data = mask.feed(part) if mask is not None else part
+                if data:
+                    answer.data(data)
+                    if recorder is not None:
+                        recorder.feed(stream, data)
+                await answer.flush()
+            if mask is not None:
+                data = mask.close()
+                answer.data(data)
+                if recorder is not None:
+                    recorder.feed(stream, data)
+        except (aiohttp.ClientError, TimeoutError) as fault:
+            raise failed(fault, 0.0) from None
+        finally:
+            if mask is not None:
+                self._counted(mask)
+        answer.end()
+        await answer.flush()
+
+    async def _log(self, response: aiohttp.ClientResponse, recorder: Recorder | None) -> None:
+        """A container's log: text, masked as it comes; what might be the beginning of a value waits a moment for its rest."""
+        answer, session = self._answer, self._link.session
+        masks = session.masker.masks
+        masker = StreamMasker(masks, self._link.mask_key) if any(rule.detect for rule in masks.rules) else None
+        answer.start(response.status, response.reason or "", self._headers(response), None)
+        clock = session.house.clock
+        reading: asyncio.Task[bytes] | None = None
+
+        def send(data: bytes) -> None:
+            if data:
+                answer.data(data)
+                if recorder is not None:
+                    recorder.feed("log", data)
+
+        try:
+            while True:
+                reading = reading or asyncio.ensure_future(response.content.readany())
+                due = masker.due() if masker is not None else None
+                await asyncio.wait((reading,), timeout=None if due is None else max(0.0, due - clock.monotonic()))
+                if not reading.done():
+                    if masker is not None:
+                        send(masker.release(clock.monotonic()).data)
+                    continue
+                part, reading = reading.result(), None
+                if not part:
+                    break
+                send(masker.feed(part, clock.monotonic()).data if masker is not None else part)
+                await answer.flush()
+            if masker is not None:
+                send(masker.close().data)
+        except (aiohttp.ClientError, TimeoutError) as fault:
+            raise failed(fault, 0.0) from None
+        finally:
+            if reading is not None:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+            if masker is not None:
+                self._masked += sum(masker.counts.values())
+                self._rules |= set(masker.counts)
+        answer.end()
+        await answer.flush()
+
+    def _headers(self, response: aiohttp.ClientResponse) -> list[tuple[str, str]]:
+        found = []
+        for name, value in response.headers.items():
+            low = name.lower()
+            if low in HOP:
+                continue
+            if low == "location" and value.startswith("/"):
+                value = self._prefix + value
+            found.append((name, value))
+        if self._masked:
+            rules = ", ".join(sorted(self._rules))
+            found.append(("Warning", replies.warning(f"hooptui masked {self._masked} values ({rules})")))
+        return found
+
+    def _recorder(self, kind: str, number: int) -> Recorder | None:
+        """None for what nobody can read, and for discovery."""
+        if not self._info.is_resource or not kind.lower().startswith(TEXTS):
+            return None
+        return Recorder(self._link.session, number, self._unrecorded)
+
+    def _counted(self, mask: BodyMask) -> None:
+        self._masked += sum(mask.counts.values())
+        self._rules |= {rule for rule, count in mask.counts.items() if count}
+
+    def _unrecorded(self, broken: CannotRecord) -> None:
+        self._link.trouble("unrecorded", f"an answer was stopped, for it cannot be recorded: {broken}")
+        self.cut("hooptui cannot record this answer, so it ends here")
+
+    # --- ends
+
+    async def _failed(self, code: int, words: str) -> None:
+        """Nothing more comes; a client that has the beginning sees that the end is missing."""
+        if self._answer.started:
+            self._broken(words, code)
+            return
+        self._answer.status(code, replies.status(code, words))
+        await self._answer.flush()
+
+    def _farewell(self) -> None:
+        self._answer.close = True
+        if self._answer.started:
+            self._broken(self._cut, 403)
+        else:
+            self._answer.status(403, replies.status(403, self._cut))
+
+    def _broken(self, words: str, code: int) -> None:
+        """A watch ends with an event that says why; anything else without its end, so that nobody takes it for the whole."""
+        answer = self._answer
+        answer.close = True
+        if self._info.verb == "watch" and answer.code == 200:
+            answer.data(replies.watch_error(code, words))
+            answer.end()
+        else:
+            answer.unfinished = True
+
+    def _hang_up(self) -> None:
+        response = self._response
+        if response is None:
+            self._closed = True
+            return
+        connection = response.connection
+        transport = connection.transport if connection is not None else None
+        # Closes the connection, unless the answer was read to its end, and then it is back in the pool.
+        response.close()
+        self._closed = transport is None or transport.is_closing()
+
+
+def _silent(approval: Approval, remaining: float) -> None:
+    """HTTP has no word for waiting; kubectl waits without a limit of its own."""
