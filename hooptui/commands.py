@@ -163,7 +163,7 @@ async def drain(call: Call) -> Outcome:
 
 async def where(call: Call) -> Outcome:
     """What a client needs to connect: for scripts that have just started a gateway."""
-    ca_file = str(call.gateway.ca_file or "")
+    ca_file = str(call.gateway.papers.ca or "")
     listeners = {one.protocol: one.address for one in call.gateway.listeners}
     words = [f"{protocol} {address}" for protocol, address in listeners.items()]
     return Outcome(True, ", ".join((*words, f"CA {ca_file or 'your own'}")), {"ca_file": ca_file, **listeners})

@@ -127,7 +127,7 @@ def serve(path: Path, *, drain: float) -> int:
     subscription = gateway.gateway.bus.subscribe(capacity=20_000, without=QUIET)
     for listener in gateway.gateway.listeners:
         print(
-            f"hooptui {config.name}: {listener.protocol} on {listener.address}, CA {gateway.gateway.ca_file or 'your own'}",
+            f"hooptui {config.name}: {listener.protocol} on {listener.address}, CA {gateway.gateway.papers.ca or 'your own'}",
             flush=True,
         )
     _headless(gateway, drain=drain, subscription=subscription)

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import Coroutine, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import hooptui
@@ -38,7 +36,6 @@ from hooptui.core.gate import CannotRecord, Why
 from hooptui.core.hold import ballot
 from hooptui.core.house import House
 from hooptui.core.session import Session
-from hooptui.credentials import certificates
 from hooptui.credentials.custody import Custody
 from hooptui.credentials.keyfile import key_file
 from hooptui.credentials.mint import Removed
@@ -50,9 +47,11 @@ from hooptui.keeper import Keeper
 from hooptui.logins import GatewayLogins
 from hooptui.masking import make_masker
 from hooptui.notify.notifier import Notifier, channels_of
+from hooptui.papers import papers
 from hooptui.policy.store import PolicyHolder
 from hooptui.portal.server import Portal
 from hooptui.porter import GatewayPorter
+from hooptui.protocols.kubernetes.gate import KubernetesGate, KubernetesTarget
 from hooptui.protocols.postgres import sasl
 from hooptui.protocols.postgres.proxy import PostgresGate, PostgresTarget
 from hooptui.protocols.ssh.gate import SshGate, SshTarget
@@ -60,7 +59,7 @@ from hooptui.seats import Seats
 from hooptui.statedir import prepare
 from hooptui.store.sqlite import Store
 from hooptui.store.trouble import StoreTrouble
-from hooptui.targets import hosts, mints, oauth, served, ssh_gate, store_tag
+from hooptui.targets import clusters, hosts, kubernetes_gate, mints, oauth, served, ssh_gate, store_tag
 from hooptui.vetting import failing
 
 VIA = {"postgres": "pg", "ssh": "ssh", "kubernetes": "k8s"}
@@ -85,7 +84,9 @@ class Gateway:
         self.policy = PolicyHolder(config.policy, failing)
         self.verifier = Verifier(config.issuers, self.clock)
         self.watcher = Watcher(config.issuers, self.verifier, self.clock, self._trouble)
-        self.custody = Custody(lambda: mints(self._served, self._hosts), removed=self._removed, trouble=self._trouble)
+        self.custody = Custody(
+            lambda: mints(self._served, self._hosts, self._clusters), removed=self._removed, trouble=self._trouble
+        )
         self.sessions: dict[str, Session] = {}
         self.loop_delay = 0.0
         self.postgres: PostgresGate | None = None
@@ -97,6 +98,8 @@ class Gateway:
         self.portal: Portal | None = None
         self.ssh: SshGate | None = None
         self.logins: GatewayLogins | None = None
+        self.kubernetes: KubernetesGate | None = None
+        self._clusters: Mapping[str, KubernetesTarget] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._purged = 0.0
 
@@ -114,18 +117,19 @@ class Gateway:
         prepare(config.state_dir)
         await self.log.start()
         try:
-            tls = self._tls()
+            self.papers = papers(config, self.clock)
             self.store = store = Store(config.state_dir / "store.sqlite")
             self.door = door = self._build(store)
             # Of the store, not of the name: whatever two gateways are called, each sweeps its own credentials only.
             self._served = served(config.targets, store_tag(store), self.clock)
             self._hosts = hosts(config.hosts, partial(SshCa.kept, config.state_dir), store_tag(store), self.clock)
+            self._clusters = clusters(config.clusters, store_tag(store), self.clock)
             self.postgres = PostgresGate(
                 door,
                 self._served,
-                tls,
+                self.papers.context(self.clock),
                 config.limits,
-                binding=sasl.server_end_point(self._certificate.read_bytes()),
+                binding=sasl.server_end_point(self.papers.certificate.read_bytes()),
                 oauth=oauth(config),
                 custody=self.custody,
             )
@@ -136,6 +140,8 @@ class Gateway:
             self.listeners = (ListenerView("pg", f"{host}:{actual}", True),)
             if config.listen.ssh is not None:
                 await self._open_ssh(config.listen.ssh, door)
+            if config.listen.kubernetes is not None:
+                await self._open_kubernetes(config.listen.kubernetes, door)
             self.seats = Seats(config, self.clock, self.keeper, door, emit=self.emit, mask=self.mask)
             if config.portal is not None:
                 await self._open_portal(config.portal, door)
@@ -182,6 +188,16 @@ class Gateway:
         actual = await self.ssh.start(*address)
         self.listeners += (ListenerView("ssh", f"{address[0]}:{actual}", True),)
 
+    async def _open_kubernetes(self, address: tuple[str, int], door: FrontDoor) -> None:
+        """Raises:
+        CertificateTrouble, OSError: Kubernetes cannot be served.
+        """
+        self.kubernetes = kubernetes_gate(
+            self.config, door, self.custody, self.papers.context(self.clock), self._clusters
+        )
+        actual = await self.kubernetes.start(*address)
+        self.listeners += (ListenerView("k8s", f"{address[0]}:{actual}", True),)
+
     async def _open_portal(self, config: PortalConfig, door: FrontDoor) -> None:
         """Raises:
         CredentialTrouble, ValueError, OSError: the portal cannot be opened.
@@ -196,13 +212,12 @@ class Gateway:
             self.clock,
             listeners=lambda: self.listeners,
             loop_delay=lambda: self.loop_delay,
-            ca=self.ca_file.read_text() if self.ca_file else None,
+            ca=ca.read_text() if (ca := self.papers.ca) else None,
             ssh_host_ca=HostCa.kept(self.config.state_dir).public_key if self.ssh is not None else "",
         )
-        # A context of its own, for the protocol that TLS announces (ALPN) is another one.
         portal = Portal(
             settings,
-            self._tls(),
+            self.papers.context(self.clock),
             porter,
             self.verifier,
             self.clock,
@@ -290,8 +305,8 @@ class Gateway:
                 await asyncio.wait_for(self.door.empty.wait(), seconds)
 
     @property
-    def _gates(self) -> tuple[PostgresGate | SshGate, ...]:
-        return tuple(gate for gate in (self.postgres, self.ssh) if gate is not None)
+    def _gates(self) -> tuple[PostgresGate | SshGate | KubernetesGate, ...]:
+        return tuple(gate for gate in (self.postgres, self.ssh, self.kubernetes) if gate is not None)
 
     async def _close_all(self) -> None:
         for task in tuple(self._tasks):
@@ -361,16 +376,6 @@ class Gateway:
     def _trouble(self, where: str, code: str, words: str) -> None:
         if self.door is not None:
             self.door.trouble(where, code, words)
-
-    def _tls(self) -> ssl.SSLContext:
-        tls, now = self.config.tls, self.clock.now()
-        if tls.cert is not None and tls.key is not None:
-            self.ca_file: Path | None = None
-            self._certificate = tls.cert
-            return certificates.server_context(tls.cert, tls.key, now=now)
-        own = certificates.ensure(self.config.state_dir / "tls", tls.names, now=now)
-        self.ca_file, self._certificate = own.ca, own.certificate
-        return certificates.server_context(own.certificate, own.key, now=now)
 
     def _store_trouble(self, words: str) -> None:
         with contextlib.suppress(CannotRecord):  # the journal has its own banner

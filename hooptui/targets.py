@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,11 @@ from pathlib import Path
 import asyncssh
 
 from hooptui.config import Config
-from hooptui.config_targets import MintConfig, SshTargetConfig, TargetConfig
+from hooptui.config_targets import KubernetesTargetConfig, MintConfig, SshTargetConfig, TargetConfig
 from hooptui.core.clock import Clock
 from hooptui.credentials.custody import Custody
 from hooptui.credentials.keyfile import key_file
+from hooptui.credentials.kubernetes_tokens import ServiceAccountTokens, TokenMint
 from hooptui.credentials.mint import Mint
 from hooptui.credentials.postgres_roles import AdminLogin, PostgresRoles, RoleMint
 from hooptui.credentials.ssh_certificates import SshCa
@@ -25,6 +27,8 @@ from hooptui.credentials.ssh_host import HostCa
 from hooptui.credentials.ssh_mint import SshLogins
 from hooptui.credentials.static import resolve, resolve_text
 from hooptui.protocols.base import Doorman, Logins
+from hooptui.protocols.kubernetes import gate as kubernetes
+from hooptui.protocols.kubernetes.gate import KubernetesGate, KubernetesTarget
 from hooptui.protocols.postgres.dial import Upstream
 from hooptui.protocols.postgres.proxy import PostgresTarget
 from hooptui.protocols.postgres.sasl import OAuth
@@ -120,11 +124,14 @@ def host_names(config: Config) -> tuple[str, ...]:
     return (*config.tls.names, config.name)
 
 
-def mints(databases: Mapping[str, PostgresTarget], ssh: Mapping[str, SshTarget]) -> dict[str, Mint]:
+def mints(
+    databases: Mapping[str, PostgresTarget], ssh: Mapping[str, SshTarget], kubernetes: Mapping[str, KubernetesTarget]
+) -> dict[str, Mint]:
     """What mints credentials, by the names of the targets."""
     every: tuple[tuple[str, Mint | None], ...] = (
         *((name, one.mint) for name, one in databases.items()),
         *((name, one.mint) for name, one in ssh.items()),
+        *((name, one.mint) for name, one in kubernetes.items()),
     )
     return {name: mint for name, mint in every if mint is not None}
 
@@ -180,4 +187,36 @@ def ssh_gate(
         mask_key=key_file(state / "mask.key"),
         custody=custody,
         logins=logins,
+    )
+
+
+def clusters(targets: Iterable[KubernetesTargetConfig], tag: str, clock: Clock) -> dict[str, KubernetesTarget]:
+    """The Kubernetes clusters by name; `tag` marks what is minted as this gateway's."""
+    found = {}
+    for one in targets:
+        mint = None
+        if one.mint is not None:
+            made = one.mint
+            settings = TokenMint(made.namespace, made.service_account, made.lasts, made.audiences, tag)
+            mint = ServiceAccountTokens(one.login, settings, clock)
+        found[one.target.name] = KubernetesTarget(one.target, one.login, one.impersonation, mint, one.connect_timeout)
+    return found
+
+
+def kubernetes_gate(
+    config: Config, door: Doorman, custody: Custody, tls: ssl.SSLContext, targets: Mapping[str, KubernetesTarget]
+) -> KubernetesGate:
+    """The Kubernetes listener, not yet open; `tls` is its alone.
+
+    Raises:
+        OSError: a key cannot be read.
+    """
+    limits = config.limits
+    return KubernetesGate(
+        door,
+        targets,
+        tls,
+        kubernetes.Limits(handshake=limits.handshake, connections=limits.connections, per_peer=limits.per_peer),
+        mask_key=key_file(config.state_dir / "mask.key"),
+        custody=custody,
     )

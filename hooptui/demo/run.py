@@ -67,10 +67,10 @@ def _directory(given: Path | None) -> Iterator[Path]:
 
 def _gate(world: World, gateway: GatewayThread) -> Gate:
     running = gateway.gateway
-    if running is None or running.ca_file is None:
+    if running is None or running.papers.ca is None:
         raise UserError("demo: the gateway is not running")
     port = int(running.listeners[0].address.rpartition(":")[2])
-    return Gate(world.postgres.tool("psql"), port, running.ca_file, TARGET, world.directory, world.token)
+    return Gate(world.postgres.tool("psql"), port, running.papers.ca, TARGET, world.directory, world.token)
 
 
 # --- with a screen

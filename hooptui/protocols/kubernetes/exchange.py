@@ -13,14 +13,16 @@ from typing import Final
 import aiohttp
 
 from hooptui.core.approvals import Approval
+from hooptui.core.events import Output
 from hooptui.core.gate import CannotRecord, Refused
 from hooptui.core.model import KubernetesFacts, Operation
+from hooptui.masking.kubernetes.answers import BodyMask
+from hooptui.masking.kubernetes.objects import CannotMask
 from hooptui.masking.streams import StreamMasker
 from hooptui.protocols.kubernetes import operations, replies
 from hooptui.protocols.kubernetes.http import Answer
 from hooptui.protocols.kubernetes.info import request_info
 from hooptui.protocols.kubernetes.link import Link
-from hooptui.protocols.kubernetes.masks import AnswerMasks, BodyMask, CannotMask
 from hooptui.protocols.kubernetes.recorder import Recorder
 from hooptui.protocols.kubernetes.request import Request
 from hooptui.protocols.kubernetes.upstream import UpstreamFailed, failed
@@ -119,18 +121,10 @@ class Exchange:
     def _operation(self) -> Operation:
         operation = operations.read(self._request, self._body)
         facts = operation.facts
-        if (
-            isinstance(facts, KubernetesFacts)
-            and not facts.unknown
-            and (why := self._masks().refuses(self._request, self._info, self._body))
-        ):
-            operation = Operation(
-                operation.protocol, operation.verb, operation.text, replace(facts, unknown=why), operation.parameters
-            )
+        if isinstance(facts, KubernetesFacts) and not facts.unknown and (why := self._link.masks.refuses(self._body)):
+            verb, text = operation.verb, operation.text
+            return Operation(operation.protocol, verb, text, replace(facts, unknown=why), operation.parameters)
         return operation
-
-    def _masks(self) -> AnswerMasks:
-        return AnswerMasks(self._link.session.masker.masks, self._link.mask_key)
 
     async def _permitted(self, number: int) -> None:
         session, answer = self._link.session, self._answer
@@ -139,6 +133,8 @@ class Exchange:
         tag, ok = "cut", False
         session.counters.bytes_in += len(self._body)
         try:
+            if self._body:
+                session.record(Output(number, "request", self._link.masks.body(self._body, self._info)))
             response = await self._sent()
             tag, ok = f"{response.status} {response.reason or ''}".rstrip(), response.status < 400
             await self._answered(response, number)
@@ -171,7 +167,7 @@ class Exchange:
         request = self._request
         access, credential = await self._link.credential()
         headers = [(name, value) for name, value in request.headers if name not in ("accept", "accept-encoding")]
-        wanted = self._masks().accept(self._info, request.header("accept"))
+        wanted = self._link.masks.accept(self._info, request.header("accept"))
         if wanted:
             headers.append(("Accept", wanted))
         # Every answer can be read here: what goes to the client is recorded as it saw it.
@@ -200,7 +196,7 @@ class Exchange:
             UpstreamFailed, CannotMask, CannotRecord: it ends, or cannot go on.
         """
         kind = response.headers.get("Content-Type", "")
-        mask = self._masks().plan(self._info, kind, response.status)
+        mask = self._link.masks.answer(self._info, kind, response.status)
         recorder = self._recorder(kind, number)
         try:
             length = response.content_length
@@ -225,6 +221,9 @@ class Exchange:
         if mask is not None:
             body = mask.feed(body) + mask.close()
             self._counted(mask)
+        elif response.status >= 400:
+            # Words of the API server, which may quote what it was sent.
+            body = str(self._link.session.masker.text(body.decode("utf-8", "replace"))).encode()
         if recorder is not None:
             recorder.feed("response", body)
         head_only = self._request.method == "HEAD"
@@ -321,7 +320,7 @@ class Exchange:
 
     def _recorder(self, kind: str, number: int) -> Recorder | None:
         """None for what nobody can read, and for discovery."""
-        if not self._info.is_resource or not kind.lower().startswith(TEXTS):
+        if not self._info.is_resource or not kind.lower().startswith(TEXTS) or not self._link.masks.shows(self._info):
             return None
         return Recorder(self._link.session, number, self._unrecorded)
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from hooptui.core.gate import CannotRecord, Refused, Why
 from hooptui.core.model import Operation
-from hooptui.core.ports import Tell
+from hooptui.core.ports import Masker, Tell
 from hooptui.core.session import Session
 from hooptui.credentials.custody import Custody
 from hooptui.credentials.kubernetes_login import Access
@@ -18,6 +18,7 @@ from hooptui.credentials.mint import Minted, MintTrouble
 from hooptui.protocols.base import Doorman
 from hooptui.protocols.kubernetes.impersonation import CannotImpersonate
 from hooptui.protocols.kubernetes.limits import Limits
+from hooptui.protocols.kubernetes.masks import RequestMasks
 from hooptui.protocols.kubernetes.upstream import Upstream, UpstreamFailed, authorization
 
 FRESH = 60.0
@@ -65,6 +66,15 @@ class Link:
         self._doorman = doorman
         self._custody = custody
         self._minted: Minted | None = None
+        self._masks: tuple[Masker, RequestMasks] | None = None
+
+    @property
+    def masks(self) -> RequestMasks:
+        """Of the session, as they are now."""
+        masker = self.session.masker
+        if self._masks is None or self._masks[0] is not masker:
+            self._masks = (masker, RequestMasks(masker.masks, self.mask_key))
+        return self._masks[1]
 
     @property
     def name(self) -> str:

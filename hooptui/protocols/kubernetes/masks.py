@@ -1,54 +1,68 @@
-"""What of an answer a client may see: the masks of its session over objects. Knows no socket.
+"""What the masks of one session make of requests and answers: what is asked for, let out, not let in, and written down.
 
-Until masks over objects are there, nothing that holds a Secret is served at all.
+Whatever the session's own masks say, no value of a Secret gets into a recording.
 """
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final
 
-from hooptui.core.model import MaskSet
+from hooptui.core.gate import Masked
+from hooptui.core.model import MaskRule, MaskSet
+from hooptui.masking.kubernetes.answers import BodyMask
+from hooptui.masking.kubernetes.masks import ClusterMasks
+from hooptui.masking.kubernetes.media import is_json
+from hooptui.masking.kubernetes.objects import CREDENTIALS
 from hooptui.protocols.kubernetes.info import RequestInfo
-from hooptui.protocols.kubernetes.request import Request
 
-SECRET: Final = frozenset({"secrets"})
-
-
-class CannotMask(Exception):
-    """An answer cannot be masked, so nothing more of it may go on."""
-
-
-class BodyMask(Protocol):
-    """The masks over one answer."""
-
-    counts: dict[str, int]
-
-    def feed(self, data: bytes) -> bytes:
-        """Raises:
-        CannotMask: nothing more may go on.
-        """
-
-    def close(self) -> bytes:
-        """Raises as `feed` does."""
+WRITTEN_BACK: Final = (
+    "the object holds values that hooptui masked when you read it, and writing it back would destroy the real ones: "
+    "leave these fields out, for example with kubectl patch"
+)
+BODY: Final = 64 * 1024
+"""Characters of a request's body that are written down."""
 
 
-class AnswerMasks:
-    """Of one session, as they are now."""
+class RequestMasks:
+    """See the module. Of one session, until its masks change."""
 
     def __init__(self, masks: MaskSet, key: bytes) -> None:
-        self._masks = masks
-        self._key = key
+        self._objects = ClusterMasks(masks, key)
+        self._secrets = any(rule.secrets for rule in masks.rules)
+        rules = (*masks.rules, MaskRule("recorded-secrets", secrets=True))
+        self._recorded = self._objects if self._secrets else ClusterMasks(MaskSet(rules, masks.version), key)
 
-    def refuses(self, request: Request, info: RequestInfo, body: bytes) -> str:
-        """Why a request is not sent at all, whatever the policy says; empty when it may be."""
-        if info.resource in SECRET:
-            return "Secrets are not served, for they cannot be masked yet"
-        return ""
+    def refuses(self, body: bytes) -> str:
+        """Why a body may not be sent, whatever the policy says; empty when it may."""
+        return WRITTEN_BACK if body and self._recorded.written_back(body) else ""
 
     def accept(self, info: RequestInfo, wanted: str) -> str:
-        """The Accept header to send."""
-        return wanted
+        """The Accept header to send; the client's own where no mask looks at the answer."""
+        return self._objects.accept(wanted) if self._looks(info) else wanted
 
-    def plan(self, info: RequestInfo, content_type: str, code: int) -> BodyMask | None:
-        """The masks for one answer; None when it passes untouched."""
-        return None
+    def answer(self, info: RequestInfo, content_type: str, code: int) -> BodyMask | None:
+        """The masks for one answer; None when it passes as it is.
+
+        Raises:
+            CannotMask: it is not what masks can read.
+        """
+        if not self._looks(info) or code in (204, 304) or (code >= 400 and not is_json(content_type)):
+            return None
+        return self._objects.answer(info.resource, content_type, watch=info.verb == "watch" and code == 200)
+
+    def body(self, body: bytes, info: RequestInfo) -> Masked:
+        """A request's body for people."""
+        return self._recorded.recorded(body, info.resource, BODY)
+
+    def shows(self, info: RequestInfo) -> bool:
+        """Whether an answer may be written down as the client got it."""
+        return self._secrets or info.resource not in CREDENTIALS
+
+    def _looks(self, info: RequestInfo) -> bool:
+        """Logs are no objects, and what another server says (proxy) is none either."""
+        return (
+            bool(self._objects)
+            and info.is_resource
+            and info.subresource not in ("log", "proxy")
+            and info.verb != "proxy"
+        )

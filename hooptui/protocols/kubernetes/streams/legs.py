@@ -53,6 +53,8 @@ class Leg(ABC):
         self._size = 0
         self._over = False
         self._came = asyncio.Event()
+        self._another = asyncio.Event()
+        """Another channel can be written to, or none will be any more."""
         self._room = asyncio.Event()
         self._room.set()
         self._task: asyncio.Task[None] | None = None
@@ -79,6 +81,10 @@ class Leg(ABC):
         if self._size <= self._limits.ahead:
             self._room.set()
         return piece
+
+    async def ready(self, channels: Iterable[int], within: float) -> bool:
+        """Wait until all of these channels can be written to; False when they cannot in `within` seconds."""
+        return True
 
     async def flush(self) -> None:
         """Wait while the other side takes too little.
@@ -133,6 +139,7 @@ class Leg(ABC):
         finally:
             self._over = True
             self._came.set()
+            self._another.set()
 
 
 class WebSocketLeg(Leg):
@@ -242,9 +249,19 @@ class SpdyLeg(Leg):
             self._parted = True
             self.plug.write(self._writer.away(max(self._channels, default=0)))
 
+    async def ready(self, channels: Iterable[int], within: float) -> bool:
+        wanted = set(channels)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while not wanted <= self._streams.keys() and not self._over:
+                    self._another.clear()
+                    await self._another.wait()
+        return wanted <= self._streams.keys()
+
     def _named(self, stream: int, channel: int) -> None:
         self._streams[channel] = stream
         self._channels[stream] = channel
+        self._another.set()
 
     def _take(self, data: bytes) -> bool:
         try:

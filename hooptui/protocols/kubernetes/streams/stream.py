@@ -26,6 +26,10 @@ from hooptui.protocols.kubernetes.streams.legs import ERROR, RESIZE, STDERR, STD
 from hooptui.protocols.kubernetes.streams.tunnel import Tunnel, refuse
 from hooptui.protocols.kubernetes.upstream import NoUpgrade, Upgraded, UpstreamFailed, cut
 
+OPENED: Final = 30.0
+"""Seconds in which a client must have opened the streams of its command, as an API server has it."""
+TOLD: Final = 0.4
+"""Seconds that a client has for it when all that is left is to tell it why it ends."""
 SEEN: Final = 0.3
 """Seconds in which a connection that was cut must be seen to be closed."""
 
@@ -89,7 +93,7 @@ class Stream:
             if not self._cut or self._task is None:
                 raise
             self._task.uncancel()
-            self._refuse(403, self._cut)
+            await self._refuse(403, self._cut)
         finally:
             if self._upstream is not None:
                 self._closed = await cut(self._upstream, SEEN)
@@ -110,7 +114,7 @@ class Stream:
         try:
             number = await self._link.permit(operation, self._tell)
         except Refused as refused:
-            self._refuse(replies.refused_code(refused), replies.refused_words(refused))
+            await self._refuse(replies.refused_code(refused), replies.refused_words(refused))
             return
         finally:
             self._asking = False
@@ -123,16 +127,16 @@ class Stream:
         except UpstreamFailed as no:
             done.tag = no.code
             self._link.trouble(no.code, no.message)
-            self._refuse(
+            await self._refuse(
                 no.status, f'cluster "{self._link.name}": {no.public}; hooptui is up, its operator has been told'
             )
         except _Refuses as no:
             done.tag = f"{no.answer.code} {no.answer.reason}"
-            self._pass_on(no.answer)
+            await self._pass_on(no.answer)
         except CannotRecord as broken:
             done.tag = "unrecorded"
             self._link.trouble("unrecorded", f"a stream was stopped, for it cannot be recorded: {broken}")
-            self._refuse(503, "hooptui cannot record this stream, so it ends here")
+            await self._refuse(503, "hooptui cannot record this stream, so it ends here")
         finally:
             session.finished(
                 number, done.tag, ok=done.ok, rows=0, masked=done.masked, seconds=session.house.clock.monotonic() - began, masks=done.rules
@@ -182,7 +186,7 @@ class Stream:
         wanted += [STDERR] if flag(request, "stderr") and not terminal else []
         return [*wanted, RESIZE] if terminal else wanted
 
-    def _refuse(self, code: int, words: str) -> None:
+    async def _refuse(self, code: int, words: str) -> None:
         """It will not be, or goes on no more. A command's client is told on its stream; a port-forward's has no place to be told on
         but the answer to its request."""
         body = replies.status(code, words)
@@ -194,15 +198,17 @@ class Stream:
             return
         self._welcome("")
         if self._leg is not None:
+            # One that opens its streams one by one would not understand an end before the last.
+            await self._leg.ready(self._channels(), TOLD if self._cut else OPENED)
             self._leg.send(ERROR, failure(code, words))
             self._leg.finish(ERROR)
             self._leg.part()
 
-    def _pass_on(self, answer: NoUpgrade) -> None:
+    async def _pass_on(self, answer: NoUpgrade) -> None:
         """The API server will not: in its own words, where the client can still be told so."""
         text = str(self._link.session.masker.text(answer.body.decode("utf-8", "replace")))
         if self._open:
-            self._refuse(answer.code, _message(text) or f"the API server refuses: {answer.code} {answer.reason}")
+            await self._refuse(answer.code, _message(text) or f"the API server refuses: {answer.code} {answer.reason}")
             return
         body = text.encode()
         self._answer.start(answer.code, answer.reason, (("Content-Type", answer.content_type),), len(body))
@@ -243,6 +249,9 @@ class Stream:
             tunnel = Tunnel(self._plug, upgraded.plug, self._link.session, self._link.limits)
             await tunnel.run()
             done.tag, done.ok = tunnel.tag, True
+            return
+        if not await self._leg.ready(self._channels(), OPENED):
+            done.tag = "the client opened no streams"
             return
         target = self._leg_on(upgraded.plug, self._kind, upgraded.protocol, client=False)
         command = Command(self._link, self._request, self._leg, target, number)
