@@ -115,6 +115,9 @@ def parser() -> argparse.ArgumentParser:
     replay.add_argument("session", nargs="?", help="its name, or the beginning of it; without one: the list")
     _state(replay)
     replay.add_argument("--plain", action="store_true", help="print it as text")
+    replay.add_argument("--cast", metavar="FILE", help="write a terminal as an asciicast to a new file, - to print it")
+    replay.add_argument("--channel", type=int, help="of several terminals this one: the number of its operation")
+    replay.add_argument("--cast-version", type=int, choices=(3, 2), default=3, help="of the asciicast (default 3)")
     replay.set_defaults(run=_replay)
 
     policy = verbs.add_parser("policy", help="check, test and explain a policy")
@@ -337,9 +340,10 @@ def _prove(args: argparse.Namespace) -> int:
 
 
 def _replay(args: argparse.Namespace) -> int:
-    from hooptui.faces import replay
+    from hooptui.faces import Cast, replay
 
-    return replay(_state_dir(args), args.session, plain=args.plain)
+    cast = Cast(args.cast, args.channel, args.cast_version) if args.cast else None
+    return replay(_state_dir(args), args.session, plain=args.plain, cast=cast)
 
 
 def _policy(args: argparse.Namespace) -> int:

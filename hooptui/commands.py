@@ -5,10 +5,11 @@ Runs on the gateway's loop. Knows no socket and no screen; what it answers is fi
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from hooptui import people
-from hooptui.audit.export import export_session
+from hooptui.audit.export import FORMS, export_session
 from hooptui.core.approvals import Vote, VoteRefused
 from hooptui.core.desk import Command, Outcome
 from hooptui.core.events import Claimed
@@ -148,8 +149,14 @@ async def export(call: Call) -> Outcome:
     state = call.gateway.config.state_dir
     directory = state / "exports"
     directory.mkdir(mode=0o700, exist_ok=True)
+    channel = call.args["channel"]
+    if channel and (not channel.isdecimal() or len(channel) > 12):
+        raise BadArgument(f"found channel {channel!r}, expected the number of an operation, such as 3")
+    form = call.args["format"] or ("cast" if channel else "text")
+    chosen = int(channel) if channel else None
     try:
-        written = export_session(state, call.args["session"], directory, call.args["format"] or "text")
+        # A long recording takes a while, and the loop has sessions to serve.
+        written = await asyncio.to_thread(export_session, state, call.args["session"], directory, form, chosen)
     except (OSError, ValueError) as fault:
         return Outcome(False, f"not exported: {fault}")
     return Outcome(True, f"exported to {written}", {"path": str(written)})
@@ -174,7 +181,8 @@ _HELD = Argument("number", "the number of the held operation")
 _REASON = Argument("reason", "why, for the client and the journal", required=False)
 _LASTS = Argument("lasts", "how long, when it asks for access: 5m, 1h", required=False)
 _SCOPE = Argument("scope", "once, fingerprint or rule", required=False, default="once")
-_FORMAT = Argument("format", "text or jsonl", required=False, default="text")
+_FORMAT = Argument("format", f"{', '.join(FORMS)}; text when nothing else is said", required=False)
+_CHANNEL = Argument("channel", "for a cast: the operation that had the terminal", required=False)
 
 
 def _verb(
@@ -198,7 +206,7 @@ TABLE: Mapping[str, Verb] = {
         _verb("thaw", "undo freeze", thaw, _SESSION),
         *people.VERBS,
         _verb("reload", "read the policy again", reload),
-        _verb("export", "write a session's recording to a file", export, _SESSION, _FORMAT, changes=False),
+        _verb("export", "write a session's recording to a file", export, _SESSION, _FORMAT, _CHANNEL, changes=False),
         _verb("drain", "accept no new session", drain, dangerous=True),
         _verb("where", "what a client needs to connect", where, changes=False),
     )

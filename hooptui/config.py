@@ -67,7 +67,9 @@ class Config:
     clusters: tuple[KubernetesTargetConfig, ...]
     """The Kubernetes clusters."""
     recording_cap: int
-    """Bytes of result rows kept for one operation."""
+    """Bytes of result rows, or of a command's output, kept for one operation."""
+    terminal_cap: int
+    """Bytes kept of what one terminal showed."""
     tell_every: float
     """Seconds between two reminders to a client whose operation is held."""
     limits: Limits
@@ -172,6 +174,7 @@ def _config(given: ConfigYaml, file: str, base: Path) -> Config:
         hosts=hosts,
         clusters=clusters,
         recording_cap=given.recording.cap,
+        terminal_cap=given.recording.terminal,
         tell_every=given.approvals.remind,
         limits=Limits(
             handshake=given.limits.handshake,

@@ -208,6 +208,7 @@ TARGETS: Mapping[str, type[TargetYaml] | type[SshTargetYaml] | type[KubernetesTa
 @dataclass(frozen=True, slots=True)
 class RecordingYaml:
     cap: Size = Size(256 * 1024)
+    terminal: Size = Size(64 * 1024 * 1024)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,12 @@ import socket
 import sys
 import threading
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from hooptui.audit import replay as recordings
+from hooptui.audit.export import cast_lines, export_cast
 from hooptui.audit.files import JournalError
 from hooptui.audit.plain import plain as plain_text
 from hooptui.config import Config, load
@@ -199,8 +201,18 @@ def _notify(state: str) -> None:
         notifier.sendall(state.encode())
 
 
-def replay(state_dir: Path, session: str | None, *, plain: bool) -> int:
-    """List the recordings, print one, or open the screen's player on it."""
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """The asciicast that somebody wants of a recording."""
+
+    file: str
+    """To be made; `-` prints it."""
+    channel: int | None
+    version: int
+
+
+def replay(state_dir: Path, session: str | None, *, plain: bool, cast: Cast | None = None) -> int:
+    """List the recordings, print one, write its asciicast, or open the screen's player on it."""
     if not (state_dir / "recordings").is_dir():
         raise UserError(f"{state_dir}: found no recordings, expected the state directory of a gateway")
     if session is None:
@@ -209,6 +221,13 @@ def replay(state_dir: Path, session: str | None, *, plain: bool) -> int:
         return 0
     try:
         found = recordings.find(state_dir, session)
+        if cast is not None and cast.file != "-":
+            export_cast(state_dir, found, Path(cast.file), cast.channel, cast.version)
+            return 0
+        if cast is not None:
+            for line in cast_lines(state_dir, found, cast.channel, cast.version):
+                print(line)
+            return 0
         if plain or not sys.stdout.isatty():
             for text in plain_text(recordings.stream(state_dir, found)):
                 print(text)

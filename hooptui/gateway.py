@@ -250,6 +250,7 @@ class Gateway:
             partial(make_masker, key=key_file(state / "mask.key")),
             tell_every=config.tell_every,
             recording_cap=config.recording_cap,
+            terminal_cap=config.terminal_cap,
         )
         self.mask = self.house.make_masker(STRANGERS).text
         self.keeper = Keeper(

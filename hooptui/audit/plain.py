@@ -13,6 +13,7 @@ from typing import Final
 
 from hooptui.audit.codec import kind_of
 from hooptui.audit.plain_people import people_words
+from hooptui.audit.plain_terminals import Terminals
 from hooptui.core.events import (
     Asked,
     Body,
@@ -29,6 +30,7 @@ from hooptui.core.events import (
     SessionClosed,
     SessionOpened,
 )
+from hooptui.core.events_channels import FileDone, TerminalOpened, TerminalOutput, TerminalResized
 from hooptui.core.visible import visible
 
 _CELL: Final = 60
@@ -40,6 +42,7 @@ def plain(events: Iterable[Event]) -> Iterator[str]:
     """Lines of text, without newlines: one block for each event, times counted from the first one."""
     start: float | None = None
     columns: dict[int, Sequence[str]] = {}
+    terminals = Terminals()
     for event in events:
         if start is None:
             start = event.at
@@ -48,16 +51,31 @@ def plain(events: Iterable[Event]) -> Iterator[str]:
         if isinstance(body, Header):
             columns[body.operation] = body.columns
             continue
-        if isinstance(body, Rows):
-            lines = _table(columns.pop(body.operation, ()), body.rows)
-        else:
-            lines = _words(body)
-            if isinstance(body, Finished):
+        lines: list[str] = []
+        match body:
+            case Rows():
+                lines = _table(columns.pop(body.operation, ()), body.rows)
+            case TerminalOpened():
+                lines = [*terminals.opened(body.operation, body.columns, body.rows), *_words(body)]
+            case TerminalOutput():
+                lines = [*terminals.wrote(body.operation, body.text)]
+            case TerminalResized():
+                lines = [*terminals.resized(body.operation, body.columns, body.rows), *_words(body)]
+            case Finished():
                 header = columns.pop(body.operation, None)
-                lines = [*(_table(header, ()) if header else ()), *lines]
-        clock = f"{_offset(event.at - start):>9}"
-        for number, line in enumerate(lines):
-            yield f"{clock if number == 0 else ' ' * 9} {line}".rstrip()
+                lines = [*terminals.ended(body.operation), *(_table(header, ()) if header else ()), *_words(body)]
+            case SessionClosed():
+                lines = [*terminals.all_ended(), *_words(body)]
+            case _:
+                lines = _words(body)
+        yield from _timed(event.at - start, lines)
+    yield from _timed(None, [*terminals.all_ended()])
+
+
+def _timed(since: float | None, lines: Sequence[str]) -> Iterator[str]:
+    clock = "" if since is None else _offset(since)
+    for number, line in enumerate(lines):
+        yield f"{clock if number == 0 else '':>9} {line}".rstrip()
 
 
 def _words(body: Body) -> list[str]:
@@ -98,9 +116,17 @@ def _words(body: Body) -> list[str]:
         case Output():
             return _block(f"◀ {body.operation} {visible(body.stream)}: ", body.text)
         case Omitted():
+            rows = f"{body.rows} rows, " if body.rows else ""
             return [
-                f"… {body.operation} {body.rows} rows, {body.bytes} bytes not recorded: the cap is {body.cap} bytes for one operation"
+                f"… {body.operation} {rows}{body.bytes} bytes not recorded: the cap is {body.cap} bytes for one operation"
             ]
+        case TerminalOpened():
+            term = f", {visible(body.term)}" if body.term else ""
+            return [f"◀ {body.operation} terminal of {body.columns} by {body.rows}{term}"]
+        case TerminalResized():
+            return [f"◀ {body.operation} terminal is {body.columns} by {body.rows} now"]
+        case FileDone():
+            return [_file(body)]
         case Frozen():
             return [f"● {visible(body.by)} {'froze' if body.on else 'thawed'} the session"]
         case KillAsked():
@@ -113,6 +139,17 @@ def _words(body: Body) -> list[str]:
         case _:
             parts = (f"{field.name} {visible(str(getattr(body, field.name)))}" for field in fields(body))
             return [f"● {kind_of(type(body)).replace('_', ' ')}: {' · '.join(parts)}"]
+
+
+def _file(body: FileDone) -> str:
+    sign = "✗" if body.refused else "◀" if body.ok else "◀ !"
+    paths = " ".join(f'"{visible(path)}"' for path in body.paths)
+    moved = ""
+    if body.size is not None:
+        start = f" from {body.start}" if body.start else ""
+        moved = f" {body.size} bytes{start} sha256 {visible(body.sha256) or 'none: not in order'}"
+    refused = "refused: " if body.refused else ""
+    return f"{sign} {body.operation} {visible(body.verb)} {paths}{moved} · {refused}{visible(body.result)}"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str | None]]) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hooptui.core.body import Body, Event, Kept, swift
+from hooptui.core.events_channels import FileDone, TerminalOpened, TerminalOutput, TerminalResized
 from hooptui.core.events_people import (
     CertificateIssued,
     IdentityBlocked,
@@ -321,14 +322,14 @@ class Output(Body):
 
 @dataclass(frozen=True, slots=True)
 class Omitted(Body):
-    """The cap of the recording was reached; the client saw these rows, the recording has not."""
+    """The cap of the recording was reached; the client saw these rows or bytes, the recording has not."""
 
     kept: ClassVar[Kept] = "recording"
     operation: int
     rows: int
     bytes: int
     cap: int
-    """The configured cap in bytes for one operation."""
+    """The configured cap in bytes for one operation, or for one terminal."""
 
 
 BODIES: tuple[type[Body], ...] = (
@@ -367,5 +368,9 @@ BODIES: tuple[type[Body], ...] = (
     Rows,
     Output,
     Omitted,
+    TerminalOpened,
+    TerminalOutput,
+    TerminalResized,
+    FileDone,
 )
 """Every body there is; the codec takes its tags from here."""

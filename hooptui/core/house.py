@@ -35,4 +35,6 @@ class House:
     tell_every: float = 5.0
     """Seconds between two reminders to a client whose operation is held."""
     recording_cap: int = 256 * 1024
-    """Bytes of result rows kept for one operation."""
+    """Bytes of result rows, or of a command's output, kept for one operation."""
+    terminal_cap: int = 64 * 1024 * 1024
+    """Bytes kept of what one terminal showed."""

@@ -40,15 +40,18 @@ class Screen:
     def __init__(self, columns: int = 80, rows: int = 24) -> None:
         self.columns, self.rows = clamped(columns, rows)
         self.history: deque[Line] = deque(maxlen=HISTORY)
+        self._main: list[Line] | None = None
         self.on_gone: Callable[[Line], None] | None = None
         """Told of every line that scrolls off, for good."""
+        self.on_left: Callable[[list[Line]], None] | None = None
+        """Told of the alternate screen when it is left."""
+        self.lines: list[Line] = []
         self.reset()
 
     def reset(self) -> None:
         """RIS: as at the start; history stays."""
+        self.switch(False)
         self.lines = [Line(self.columns) for _ in range(self.rows)]
-        self._main: list[Line] | None = None
-        self._main_saved = _HOME
         self.saved = _HOME
         self.soft_reset()
         self.x = self.y = 0
@@ -75,7 +78,7 @@ class Screen:
         other._main = None if self._main is None else [line.copy() for line in self._main]
         other.history = self.history.copy()
         other.tabs = set(self.tabs)
-        other.on_gone = None
+        other.on_gone = other.on_left = None
         return other
 
     # --- what is to be seen
@@ -121,7 +124,9 @@ class Screen:
             self._main = self.lines
             self.lines = [Line(self.columns, self._back) for _ in range(self.rows)]
         elif not alternate and self._main is not None:
-            self.lines, self._main = self._main, None
+            left, self.lines, self._main = self.lines, self._main, None
+            if self.on_left is not None:
+                self.on_left(left)
         elif alternate and clear:
             self.lines = [Line(self.columns, self._back) for _ in range(self.rows)]
         self.full = False

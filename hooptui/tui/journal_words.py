@@ -27,6 +27,7 @@ from hooptui.core.events import (
     TornTail,
     Voted,
 )
+from hooptui.core.events_channels import FileDone, TerminalOpened, TerminalOutput, TerminalResized
 from hooptui.tui.journal_people import KINDS, People, people_mark, people_words
 from hooptui.tui.people import decider, subject
 from hooptui.tui.text import Row, clean, count, many, size, spot
@@ -180,7 +181,20 @@ def describe(body: Body, at: float | None = None) -> Row:
         case Output(stream=stream, text=text):
             return ((f"{clean(stream, 20)}: ", "faint"), *spot(clean(text, 300)))
         case Omitted(rows=rows, bytes=octets):
-            return ((f"{many(rows, 'row')} ({size(octets)}) beyond the recording's cap", "warn"),)
+            what = f"{many(rows, 'row')} ({size(octets)})" if rows else size(octets)
+            return ((f"{what} beyond the recording's cap", "warn"),)
+        case TerminalOpened(term=term, columns=columns, rows=rows):
+            return ((f"terminal of {columns} by {rows}", "text"), (f", {clean(term, 40)}" if term else "", "faint"))
+        case TerminalResized(columns=columns, rows=rows):
+            return ((f"the terminal is {columns} by {rows} now", "faint"),)
+        case TerminalOutput(text=text):
+            return ((many(len(text), "character"), "faint"),)
+        case FileDone(verb=verb, paths=paths, result=result):
+            return (
+                (f"{clean(verb, 12)} ", "faint"),
+                *spot(clean(" ".join(paths[:4]), 300)),
+                (f": {clean(result, 200)}", "faint"),
+            )
         case _:
             return ((clean(repr(body), 300), "faint"),)
 

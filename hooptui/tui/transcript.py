@@ -29,6 +29,7 @@ from hooptui.core.events import (
     SessionOpened,
     Voted,
 )
+from hooptui.core.events_channels import FileDone, TerminalOutput, TerminalResized
 from hooptui.tui.journal_words import describe, mark_of
 from hooptui.tui.people import decider
 from hooptui.tui.text import Row, Span, clean, clean_lines, count, fit, size, spot, width
@@ -117,17 +118,18 @@ def render(event: Event, memo: Memo) -> tuple[tuple[Line, ...], Memo]:
         case Rows():
             return _rows(event, body, memo)
         case Omitted():
-            words = (
-                f"… {count(body.rows)} rows ({size(body.bytes)}) beyond the cap of {size(body.cap)}: "
-                "the client saw them, the recording has not …"
-            )
+            what = f"{count(body.rows)} rows ({size(body.bytes)})" if body.rows else size(body.bytes)
+            words = f"… {what} beyond the cap of {size(body.cap)}: the client saw them, the recording has not …"
             return (Line(((words, "warn"),)),), memo.put(body.operation, replace(memo.table(body.operation), cut=True))
         case Finished():
             return _finished(event, body, memo)
         case Output():
             return _output(event, body), memo
-        case Decided(effect="allow", why="policy"):
+        case Decided(effect="allow", why="policy") | TerminalOutput() | TerminalResized():
+            # What a terminal shows is drawn by the terminal's own widget.
             return (), memo
+        case FileDone():
+            return _file(event, body), memo
         case _:
             return _said(event), memo
 
@@ -145,7 +147,7 @@ def skim(event: Event, memo: Memo) -> tuple[int, Memo]:
             return 1, memo.put(operation, None)
         case Asked(text=text, parameters=parameters):
             return min(text.count("\n"), _LINES) + 1 + bool(parameters), memo
-        case Decided(effect="allow", why="policy"):
+        case Decided(effect="allow", why="policy") | TerminalOutput() | TerminalResized():
             return 0, memo
         case _:
             return 1, memo
@@ -288,8 +290,10 @@ def _output(event: Event, body: Output) -> tuple[Line, ...]:
             mark, mark_style, name, head = "✗", "bad", "bad", ""
         case "copy-in":
             mark, mark_style, name, head = "▶", "ask", "text", ""
-        case "copy-out":
+        case "copy-out" | "stdout":
             mark, mark_style, name, head = "◀", "reply", "text", ""
+        case "stderr":
+            mark, mark_style, name, head = "◀", "warn", "text", "stderr: "
         case _:
             mark, mark_style, name, head = "·", "faint", "faint", clean(body.stream, 20) + ": "
     if len(texts) > 1 and not texts[-1]:
@@ -299,6 +303,26 @@ def _output(event: Event, body: Output) -> tuple[Line, ...]:
     lines[0] = replace(lines[0], mark=mark, mark_style=mark_style, at=event.at)
     if len(texts) > len(shown):
         lines.append(Line(((f"… {count(len(texts) - len(shown))} lines not shown, all recorded …", "faint"),)))
+    return tuple(lines)
+
+
+def _file(event: Event, body: FileDone) -> tuple[Line, ...]:
+    """An operation on files: what it was, how much went through, and the hash to compare with."""
+    mark, style = ("✗", "bad") if not body.ok else ("◀", "reply")
+    paths = "  ".join(clean(path, 300) for path in body.paths[:4])
+    spans: list[Span] = [(fit(clean(body.verb, 8), 8), "faint"), (" ", ""), *spot(paths, "text")]
+    if body.size is not None:
+        start = f" from {count(body.start)}" if body.start else ""
+        spans.append((f"  {size(body.size)}{start}", "value"))
+    result = clean(body.result, 300)
+    if body.refused:
+        spans += [("  refused: ", "bad"), *spot(result, "bad")]
+    elif not body.ok:
+        spans += [("  ", ""), *spot(result, "bad")]
+    lines = [Line(tuple(spans), mark, style, event.at)]
+    if body.size:
+        digest = f"sha256 {clean(body.sha256, 64)}" if body.sha256 else "no sha256: its bytes did not come in order"
+        lines.append(Line(((f"{'':9}{digest}", "faint" if body.sha256 else "warn"),), fixed=True))
     return tuple(lines)
 
 

@@ -33,7 +33,7 @@ M = Masked
 def body_of(kind: type[Body], text: str = "x") -> Body:
     """A body of this kind with every field filled; `text` wherever there is text."""
     values = {
-        "str": text, "int": 3, "float": 1.5, "bool": True, "float | None": 2.5, "Masked": text,
+        "str": text, "int": 3, "float": 1.5, "bool": True, "float | None": 2.5, "int | None": 4, "Masked": text,
     }  # fmt: skip
     hints = get_type_hints(kind)
     made: dict[str, Any] = {}

@@ -288,7 +288,7 @@ async def test_an_export_as_text_is_what_replay_prints(state: Path, tmp_path: Pa
 async def test_what_cannot_be_exported_leaves_no_file(state: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    with pytest.raises(ValueError, match="text or jsonl, not 'pdf'"):
+    with pytest.raises(ValueError, match="text, jsonl, cast or cast2, not 'pdf'"):
         export_session(state, "ab12", out, "pdf")
     with pytest.raises(NoRecording):
         export_session(state, "ff", out)

@@ -61,5 +61,8 @@ class Files:
         else:
             self._down(data, datatype)
 
+    def resize(self, columns: int, rows: int) -> None:
+        return
+
     def close(self) -> tuple[int, tuple[str, ...]]:
         return 0, ()

@@ -11,6 +11,7 @@ import asyncssh
 from hooptui.core.gate import CannotRecord
 from hooptui.core.session import Session
 from hooptui.masking.streams import StreamMasker
+from hooptui.protocols.ssh.operations import Terminal
 from hooptui.protocols.ssh.recorder import Recorder
 
 Send = Callable[[bytes, int | None], None]
@@ -24,6 +25,9 @@ class Outlet(Protocol):
 
     def feed(self, data: bytes, datatype: int | None) -> None: ...
 
+    def resize(self, columns: int, rows: int) -> None:
+        """The client's window has another size."""
+
     def close(self) -> tuple[int, tuple[str, ...]]:
         """The target has said its last; how many values were masked, and the rules that did."""
 
@@ -32,12 +36,18 @@ class Text:
     """For what people and programs read: masked and recorded."""
 
     def __init__(
-        self, session: Session, number: int, key: bytes, send: Send, failed: Callable[[CannotRecord], None]
+        self,
+        session: Session,
+        number: int,
+        key: bytes,
+        send: Send,
+        failed: Callable[[CannotRecord], None],
+        terminal: Terminal | None = None,
     ) -> None:
         """`key` is the masks' own; `failed` is called when the recording cannot be written."""
         self._clock = session.house.clock
         self._send = send
-        self._recorder = Recorder(session, number, failed)
+        self._recorder = Recorder(session, number, failed, terminal)
         masks = session.masker.masks
         detects = any(rule.detect for rule in masks.rules)
         self._maskers = {kind: StreamMasker(masks, key) for kind in STREAMS} if detects else {}
@@ -51,6 +61,9 @@ class Text:
             return
         self._out(masker.feed(data, self._clock.monotonic()).data, datatype)
         self._arm(datatype, masker)
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._recorder.resize(columns, rows)
 
     def close(self) -> tuple[int, tuple[str, ...]]:
         counts: dict[str, int] = {}
@@ -93,6 +106,9 @@ class Bytes:
 
     def feed(self, data: bytes, datatype: int | None) -> None:
         self._send(data, datatype)
+
+    def resize(self, columns: int, rows: int) -> None:
+        return
 
     def close(self) -> tuple[int, tuple[str, ...]]:
         return 0, ()

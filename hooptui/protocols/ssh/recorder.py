@@ -1,4 +1,8 @@
-"""What one command said, for the recording and the live screen: gathered in pieces, masked, and cut off at the cap. Decides nothing."""
+"""What one command said, for the recording and the live screen: gathered in pieces, masked, and cut off at the cap. Decides nothing.
+
+Behind a terminal it is recorded as what it is: the terminal's kind and size, and what was written to it, control sequences
+and all. What was typed is not recorded: passwords are. The program's echo shows the rest.
+"""
 
 from __future__ import annotations
 
@@ -7,36 +11,51 @@ import codecs
 from collections.abc import Callable
 from typing import Final
 
-from hooptui.core.events import Omitted, Output
+from hooptui.core.events import Body, Omitted, Output
+from hooptui.core.events_channels import TerminalOpened, TerminalOutput, TerminalResized
 from hooptui.core.gate import CannotRecord
 from hooptui.core.session import Session
+from hooptui.protocols.ssh.operations import Terminal
 
 PIECE: Final = 8 * 1024
 """Bytes of one record."""
 SOON: Final = 0.05
 """Seconds after which what is gathered is written, however little."""
+RESIZE: Final = 128
+"""Bytes that a change of the window's size takes of the cap."""
 
 
 class Recorder:
     """Of one operation. Lives on the gateway's loop."""
 
-    def __init__(self, session: Session, number: int, failed: Callable[[CannotRecord], None]) -> None:
+    def __init__(
+        self, session: Session, number: int, failed: Callable[[CannotRecord], None], terminal: Terminal | None = None
+    ) -> None:
         """`failed` is called when the recording cannot be written; nothing may go on then."""
         self._session = session
         self._number = number
         self._failed = failed
-        self._left = session.house.recording_cap
+        self._terminal = terminal
+        self._cap = session.house.recording_cap if terminal is None else session.house.terminal_cap
+        self._left = self._cap
         self._omitted = 0
         self._stream = ""
         self._piece = bytearray()
         self._decoders: dict[str, codecs.IncrementalDecoder] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._size = (0, 0)
+        if terminal is not None:
+            self._size = terminal.size[:2]
+            self._put(TerminalOpened(number, session.masker.text(terminal.name), *self._size))
 
     def feed(self, stream: str, data: bytes) -> None:
         """What the client was sent on `stdout` or `stderr`."""
         if self._left <= 0:
             self._omitted += len(data)
             return
+        if self._terminal is not None:
+            # A terminal has one place where everything shows.
+            stream = "terminal"
         if stream != self._stream:
             self._write()
             self._stream = stream
@@ -49,12 +68,21 @@ class Recorder:
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(SOON, self._write)
 
+    def resize(self, columns: int, rows: int) -> None:
+        """The client's window has another size."""
+        if self._terminal is None or (columns, rows) == self._size or self._left < RESIZE:
+            return
+        self._write()
+        self._left -= RESIZE
+        self._size = (columns, rows)
+        self._put(TerminalResized(self._number, columns, rows))
+
     def close(self) -> None:
         """Write what is left; nothing may be fed any more."""
         self._write(last=True)
+        self._left = 0
         if self._omitted:
-            cap = self._session.house.recording_cap
-            self._session.try_record(Omitted(self._number, 0, self._omitted, cap))
+            self._session.try_record(Omitted(self._number, 0, self._omitted, self._cap))
             self._omitted = 0
 
     def _write(self, *, last: bool = False) -> None:
@@ -68,8 +96,14 @@ class Recorder:
         self._piece.clear()
         if not text:
             return
-        session = self._session
+        masked = self._session.masker.text(text)
+        if self._terminal is not None:
+            self._put(TerminalOutput(self._number, masked))
+        else:
+            self._put(Output(self._number, self._stream, masked))
+
+    def _put(self, body: Body) -> None:
         try:
-            session.record(Output(self._number, self._stream, session.masker.text(text)))
+            self._session.record(body)
         except CannotRecord as broken:
             self._failed(broken)

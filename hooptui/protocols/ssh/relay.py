@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Final
 
 import asyncssh
@@ -155,6 +156,8 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
 
     @guarded(None)
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
+        if self._terminal is not None:
+            self._terminal = replace(self._terminal, size=(width, height, pixwidth, pixheight))
         if self._target is not None:
             self._target.resize(width, height, pixwidth, pixheight)
 
@@ -286,8 +289,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
             asyncssh.ChannelOpenError: the target does not.
         """
         target = TargetEnd(self, self._link, number, outlet)
-        terminal = start.terminal
-        size = self._chan.get_terminal_size() if self._chan is not None and terminal is not None else (0, 0, 0, 0)
+        terminal = self._terminal
         try:
             await connection.create_session(
                 lambda: target,
@@ -297,7 +299,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
                 send_env=None,
                 request_pty="force" if terminal is not None else False,
                 term_type=terminal.name if terminal is not None else None,
-                term_size=size,
+                term_size=terminal.size if terminal is not None else (0, 0, 0, 0),
                 term_modes=dict(terminal.modes) if terminal is not None else {},
                 x11_forwarding=False,
                 encoding=None,
@@ -323,7 +325,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
 
     def _outlet(self, number: int, transfer: Transfer | None) -> Outlet:
         if transfer is None:
-            return Text(self._link.session, number, self._link.mask_key, self.out, self._unrecorded)
+            return Text(self._link.session, number, self._link.mask_key, self.out, self._unrecorded, self._terminal)
         return self._guarded(transfer) if transfer.program == "scp" else Bytes(self.out)
 
     def _guarded(self, transfer: Transfer | None) -> Files:

@@ -134,6 +134,7 @@ class TargetEnd(asyncssh.SSHClientSession[bytes]):
     def resize(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
         if self._chan is not None and not self.over:
             self._chan.change_terminal_size(width, height, pixwidth, pixheight)
+            self._outlet.resize(width, height)
 
     def pause(self) -> None:
         if self._chan is not None:

@@ -150,6 +150,7 @@ def open_gate(
     host_keys: HostKeys | None = None,
     more: dict[str, SshTarget] | None = None,
     cap: int = 256 * 1024,
+    terminal_cap: int = 1024 * 1024,
 ) -> Iterator[Gatehouse]:
     home = Path(tempfile.mkdtemp(prefix="hooptui-ssh-"))
     book = Book()
@@ -157,7 +158,7 @@ def open_gate(
     made = house(judge, book, SystemClock())
     made = type(made)(
         made.judge, made.ledger, made.approvals, made.bus, made.clock, lambda rules: make_masker(rules, key=b"k" * 32),
-        tell_every=0.1, recording_cap=cap,
+        tell_every=0.1, recording_cap=cap, terminal_cap=terminal_cap,
     )  # fmt: skip
     door = Door(made)
     (home / "state").mkdir(mode=0o700)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from hooptui.core.events import Asked, Finished, Omitted, Output
+from hooptui.core.events_channels import FileDone, TerminalOpened, TerminalOutput, TerminalResized
 from hooptui.core.model import MaskRule
 from hooptui.protocols.ssh.commands import read_command
 from tests.core.world import deny
@@ -249,6 +250,9 @@ def test_sftp_is_judged_file_by_file(server: SshServer) -> None:
         assert (gate.home / "got").read_bytes() == BIG == (server.home / "put").read_bytes()
         verbs = {body.verb for body in gate.book.bodies(Asked)}
         assert len(verbs) >= 2, verbs
+        digest = hashlib.sha256(BIG).hexdigest()
+        moved = {(one.verb, one.size, one.sha256, one.ok) for one in gate.book.bodies(FileDone) if one.size}
+        assert moved == {("read", len(BIG), digest, True), ("write", len(BIG), digest, True)}
         gate.judge.answer = lambda _: deny()
         done = gate.run(["sftp", *gate.options("-b", str(batch)), "web-01@127.0.0.1"])
         assert done.returncode != 0
@@ -312,6 +316,32 @@ def test_a_resize_reaches_the_terminal(pty: Gatehouse) -> None:
     os.close(slave)
     assert program.wait(10) == 4
     os.close(master)
+    until(lambda: any(one.tag == "exit 4" for one in pty.book.bodies(Finished)))
+    opened, resized = pty.book.bodies(TerminalOpened)[-1], pty.book.bodies(TerminalResized)
+    assert (opened.columns, opened.rows) == (99, 33) and resized == [TerminalResized(opened.operation, 111, 44)]
+    # Other sessions of this gate have operations of the same number.
+    kept = "".join(one.text for one in pty.book.bodies(TerminalOutput) if one.operation == opened.operation)
+    assert kept.endswith("33 99\r\n44 111\r\n")
+
+
+def test_a_terminal_is_recorded_as_what_it_shows_and_never_what_was_typed(terminals: SshServer) -> None:
+    masks = (MaskRule("cards", detect=("credit-card",)),)
+    with open_gate(terminals, masks=masks, terminal_cap=3000) as gate:
+        command = "stty -echo; printf '\\033[31m4111 1111 1111 1111\\033[m\\n'; read x; test $x = s3cr3t-typed && seq 2000; exit 3"
+        program = gate.start(gate.through(command, more=("-tt",)))
+        assert program.stdin is not None and program.stdout is not None
+        seen = program.stdout.readline()
+        program.stdin.write(b"s3cr3t-typed\n")
+        program.stdin.flush()
+        seen += program.stdout.read()
+        assert program.wait(10) == 3 and seen.endswith(b"2000\r\n")
+        until(lambda: gate.book.bodies(Finished))
+        kept = "".join(one.text for one in gate.book.bodies(TerminalOutput))
+        assert "\x1b[31m" in kept and "4111 1111" not in kept and "s3cr3t-typed" not in kept
+        assert seen.decode().startswith(kept), "the recording is what the client saw"
+        assert not gate.book.bodies(Output)
+        left_out = gate.book.bodies(Omitted)[0]
+        assert left_out.cap == 3000 and len(kept.encode()) + left_out.bytes == len(seen)
 
 
 def test_scp_in_both_protocols(server: SshServer) -> None:

@@ -1,18 +1,15 @@
-"""What became of one file operation, in a line for the recording. Everything in a Report is raw: it reaches people through a masker."""
+"""What became of one file operation, for the recording and in a line for the client. Everything in a Report is raw: it reaches people through a masker."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hooptui.core.events import Output
+from hooptui.core.events_channels import FileDone
 from hooptui.core.session import Session
 from hooptui.core.visible import visible
 from hooptui.protocols.ssh.sftp.files import File, Tally
 from hooptui.protocols.ssh.sftp.names import shown
-
-STREAM = "sftp"
-"""The stream of the recording that has the lines, of scp's own protocol too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +80,18 @@ def closing(file: File, result: str, *, ok: bool, seconds: float) -> Report:
 
 
 def recorder(session: Session) -> Reporter:
-    """A Reporter that records each line in the session's recording, masked by its masks, and finishes the operation."""
+    """A Reporter that records what was done in the session's recording, masked by its masks, and finishes the operation."""
+
+    text = session.masker.text
 
     def write(report: Report) -> None:
-        session.try_record(Output(report.number, STREAM, session.masker.text(report.line)))
+        paths, result = tuple(map(text, report.paths)), text(report.result)
+        # What both reads and writes has a line for each.
+        verbs = ("read", "write") if len(report.moved) == 2 else (report.verb,)
+        for verb, one in zip(verbs, report.moved or (None,), strict=True):
+            size, start, sha256 = (one.size, one.start, one.sha256) if one is not None else (None, 0, "")
+            done = FileDone(report.number, verb, paths, report.ok, result, report.refused, size, start, sha256)
+            session.try_record(done)
         if not report.refused:
             session.finished(report.number, report.result, ok=report.ok, rows=0, masked=0, seconds=report.seconds)
 

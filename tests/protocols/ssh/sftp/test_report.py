@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hooptui.core.events import Body, Output
+from hooptui.core.events import Body
+from hooptui.core.events_channels import FileDone
 from hooptui.core.gate import Masked
 from hooptui.protocols.ssh.sftp.report import Moved, Report, complaint, recorder
 
@@ -32,17 +33,17 @@ class Desk:
         self.finished_.append((number, tag, ok, seconds))
 
 
-def test_each_operation_is_one_masked_line_and_is_finished_unless_it_never_began() -> None:
+def test_each_direction_is_recorded_masked_and_each_operation_is_finished_unless_it_never_began() -> None:
     desk = Desk()
     report = recorder(desk)  # type: ignore[arg-type]  # a Session needs a whole house
     report(Report(3, "write", ("/srv/s3cr3t",), True, "ok", moved=(Moved(5, 2, "ab"),), seconds=1.5))
     report(Report(4, "remove", ("/x",), False, "denied by rule r: no", refused=True))
     report(Report(5, "update", ("/x",), False, "a write failed: failure", moved=(Moved(0, 0, "cd"), Moved(9))))
-    lines = [(one.operation, one.stream, one.text) for one in desk.bodies if isinstance(one, Output)]
-    assert lines == [
-        (3, "sftp", 'write "/srv/******" 5 bytes from 2 sha256 ab ok'),
-        (4, "sftp", 'remove "/x" refused: denied by rule r: no'),
-        (5, "sftp", 'update "/x" 0 bytes sha256 cd 9 bytes sha256 none: not in order a write failed: failure'),
+    assert desk.bodies == [
+        FileDone(3, "write", (Masked("/srv/******"),), True, Masked("ok"), False, 5, 2, "ab"),
+        FileDone(4, "remove", (Masked("/x"),), False, Masked("denied by rule r: no"), True, None, 0, ""),
+        FileDone(5, "read", (Masked("/x"),), False, Masked("a write failed: failure"), False, 0, 0, "cd"),
+        FileDone(5, "write", (Masked("/x"),), False, Masked("a write failed: failure"), False, 9, 0, ""),
     ]
     assert desk.finished_ == [(3, "ok", True, 1.5), (5, "a write failed: failure", False, 0.0)]
 
