@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 
 import pytest
 import uvloop
@@ -14,13 +14,6 @@ import uvloop
 from hooptui import listener
 from hooptui.listener import Listener, Words, too_many
 from hooptui.peers import Peer
-
-
-def pytest_asyncio_loop_factories(
-    config: pytest.Config, item: pytest.Item
-) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The gateway's own kind of loop, and Python's."""
-    return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 
 
 class House:
@@ -238,3 +231,17 @@ async def test_a_port_in_use_is_an_error_and_nothing_is_left() -> None:
         with pytest.raises(OSError):
             await other.listener.start("127.0.0.1", port)
         await other.listener.close()
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        test_who_comes_is_served_under_its_own_name,
+        test_one_too_many_is_closed_unread_and_a_place_is_free_again,
+        test_a_fault_ends_its_own_connection_only,
+        test_stopping_lets_what_is_open_go_on_and_closing_cuts_it,
+    ],
+)
+def test_on_the_gateways_own_kind_of_loop(check: Callable[[], Coroutine[None, None, None]]) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(check())

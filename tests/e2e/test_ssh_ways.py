@@ -338,7 +338,7 @@ def test_hooptui_login_sets_stock_ssh_up_without_trust_at_first_use(site: Site) 
 def test_the_gateway_is_known_by_its_certificate(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     authority = (site.bed.state / "ssh_host_ca.pub").read_text()
     known, other = site.home / "only-the-authority", site.home / "another-authority"
-    known.write_text(f"@cert-authority [127.0.0.1]:{site.port} {authority}")
+    known.write_text(f"@cert-authority * {authority}")
     other.write_text(f"@cert-authority [127.0.0.1]:{site.port} {(site.bed.state / 'ssh_ca.pub').read_text()}")
 
     def asks(file: Path, *more: str) -> subprocess.CompletedProcess[bytes]:
