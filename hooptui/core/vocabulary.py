@@ -180,7 +180,8 @@ KUBERNETES_TRAITS: frozenset[str] = frozenset(
         # what an object loses or gains
         "removes_finalizers",  # or may
         "finalize",  # of a namespace
-        "deletion_guard",  # takes owner references or an annotation that keeps something from being deleted or applied away
+        "owner_references",  # with whose end it ends
+        "pod_security",  # labels by which a namespace keeps pods in
         # of a workload
         "scale",
         "scale_to_zero",
@@ -215,6 +216,7 @@ KUBERNETES_TRAITS: frozenset[str] = frozenset(
         # of a stream
         "stdin", "tty",
         "interpreter",  # a shell or language with code of its own
+        "wrapper",  # starts the program that its arguments name
         "copies",  # tar, by which kubectl cp reads and writes files
     }
 )  # fmt: skip

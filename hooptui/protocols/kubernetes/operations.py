@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final
 
 from hooptui.core.model import EMPTY, KubernetesFacts, Operation
 from hooptui.core.vocabulary import KUBERNETES_READS
 from hooptui.protocols.kubernetes import words
-from hooptui.protocols.kubernetes.actions import deed, flag, media_type, streams
-from hooptui.protocols.kubernetes.info import RequestInfo, request_info
+from hooptui.protocols.kubernetes.actions import media_type
+from hooptui.protocols.kubernetes.facts import facts_of
 from hooptui.protocols.kubernetes.request import Request
 
 PROTOCOL: Final = "kubernetes"
@@ -27,40 +28,43 @@ def needs_body(request: Request) -> int:
 
 def read(request: Request, body: bytes | None = None) -> Operation:
     """The operation. `body` is the whole of it where `needs_body` says so."""
-    info = request_info(request)
-    facts = _facts(request, info, body)
+    facts, notes = facts_of(request, body)
     parameters: tuple[str | None, ...] = ()
     if not facts.actions <= KUBERNETES_READS:
         # An approval of "this operation for 15 minutes" is of this request, to the byte.
         parameters = (f"sha256:{_digest(request, body or b'')}",)
-    return Operation(PROTOCOL, words.verb(facts), words.text(request, facts), facts, parameters, context=EMPTY)
-
-
-def _facts(request: Request, info: RequestInfo, body: bytes | None) -> KubernetesFacts:
-    done = deed(request, info)
-    traits = done.traits
-    stream = streams(info)
-    if stream in ("exec", "attach"):
-        traits |= {key for key in ("stdin", "tty") if flag(request, key)}
-    return KubernetesFacts(
-        done.actions,
-        info.verb,
-        info.api_group,
-        info.api_version,
-        info.resource,
-        info.subresource,
-        info.namespace,
-        info.name,
-        "" if info.is_resource else info.path,
-        info.label_selector,
-        info.field_selector,
-        traits,
-        request.every("command") if stream == "exec" else (),
-        (request.first("container") or "") if stream or info.subresource == "log" else "",
-        unknown=done.unknown,
+    return Operation(
+        PROTOCOL,
+        words.verb(facts),
+        words.text(request, facts, notes),
+        facts,
+        parameters,
+        context=_context(request, facts, body),
     )
 
 
 def _digest(request: Request, body: bytes) -> str:
     head = "\0".join((request.method, request.target(), media_type(request)))
     return sha256(head.encode() + b"\0" + body).hexdigest()
+
+
+_PATCHES: Final = {
+    "application/json-patch+json": "a JSON patch",
+    "application/merge-patch+json": "a merge patch",
+    "application/strategic-merge-patch+json": "a strategic merge patch",
+    "application/apply-patch+yaml": "a server-side apply",
+}
+
+
+def _context(request: Request, facts: KubernetesFacts, body: bytes | None) -> Mapping[str, str]:
+    """What a reviewer should see beside text and facts; raw."""
+    if facts.actions <= KUBERNETES_READS:
+        return EMPTY
+    found: dict[str, str] = {}
+    if facts.container:
+        found["container"] = facts.container
+    if body:
+        found["body"] = f"{_PATCHES.get(media_type(request), media_type(request) or 'JSON')} of {len(body)} bytes"
+    if facts.streams and facts.subresource != "exec" and request.query:
+        found["with"] = " ".join(f"{key}={value}" for key, value in request.query)
+    return found

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from hooptui.protocols.ssh.lexer import NONE, Word, assigns
-from hooptui.protocols.ssh.tables import (
+from hooptui.protocols.programs import (
     ESCAPES,
     INTERPRETERS,
     NETWORK,
@@ -22,6 +21,7 @@ from hooptui.protocols.ssh.tables import (
     SKIP,
     WRAPPERS,
 )
+from hooptui.protocols.ssh.lexer import NONE, Word, assigns
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Names of programs, by what they can do beside their own work; for `programs`. Seeded from the manuals and GTFOBins' categories."""
+"""Names of programs, by what they can do beside their own work. Seeded from the manuals and GTFOBins' categories. Knows no protocol."""
 
 from __future__ import annotations
 
