@@ -137,6 +137,11 @@ def parser() -> argparse.ArgumentParser:
     what = explain.add_mutually_exclusive_group()
     what.add_argument("--sql", help="without it: whether the connection is let in")
     what.add_argument("--ssh", metavar="COMMAND", help="a command line, for a target of SSH")
+    what.add_argument("--kubernetes", metavar="REQUEST", help="a request for a cluster, such as 'GET /api/v1/pods'")
+    explain.add_argument("--body", type=Path, metavar="FILE", help="the body of that request")
+    explain.add_argument(
+        "--type", choices=("json", "yaml", "merge", "strategic", "json-patch", "apply"), default="json"
+    )
     explain.add_argument("--target", required=True)
     explain.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
     explain.add_argument("--group", action="append", default=[])

@@ -40,6 +40,7 @@ from hooptui.policy.loader import PolicyError
 from hooptui.policy.loader import load as load_policy
 from hooptui.policy.rules import Policy, RuleEffect
 from hooptui.policy.suite import run_tests
+from hooptui.protocols.kubernetes.stated import read_request
 from hooptui.protocols.postgres.dial import SslMode, UpstreamFailed
 from hooptui.protocols.postgres.facts import read_sql
 from hooptui.protocols.postgres.upstream import connect
@@ -148,7 +149,7 @@ def _policy(config: Config) -> list[Finding]:
     except PolicyError as wrong:
         return [Finding(False, "policy", str(wrong), "correct the file; `hooptui policy check` repeats this check")]
     found = [Finding(True, "policy", f"{len(policy.rules)} rules, {len(policy.masks)} masks, version {policy.short}")]
-    report = run_tests(policy, read_sql, read_command)
+    report = run_tests(policy, read_sql, read_command, read_request)
     if report.ok:
         found.append(Finding(True, "policy tests", f"{len(report.results)} pass"))
     else:

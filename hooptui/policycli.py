@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 
 from hooptui.core.model import Identity, Kind, Operation, Target
 from hooptui.errors import UserError
@@ -12,6 +13,8 @@ from hooptui.policy import suite
 from hooptui.policy.explain import explain
 from hooptui.policy.rules import Policy
 from hooptui.policy.schema import schema
+from hooptui.protocols.kubernetes.operations import MAX_BODY
+from hooptui.protocols.kubernetes.stated import read_request, read_stated
 from hooptui.protocols.postgres.facts import read_sql, understand
 from hooptui.protocols.ssh.commands import read_command
 
@@ -53,7 +56,7 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _test(policy: Policy) -> int:
-    report = suite.run_tests(policy, read_sql, read_command)
+    report = suite.run_tests(policy, read_sql, read_command, read_request)
     for result in report.failed:
         print(result)
     print(f"{len(report.results) - len(report.failed)} passed, {len(report.failed)} failed")
@@ -61,13 +64,23 @@ def _test(policy: Policy) -> int:
 
 
 def _coverage(policy: Policy) -> int:
-    report = suite.coverage(policy, read_sql, read_command)
+    report = suite.coverage(policy, read_sql, read_command, read_request)
     for result in report.failing:
         print(f"fails as it is: {result}")
     for one in report.uncovered:
         print(f"{one.where}: {one.id}: no test notices when it is removed")
     print(f"{report.covered} of {report.total} rules and masks are covered by tests")
     return 0 if report.ok else 1
+
+
+def _kubernetes(args: argparse.Namespace) -> Operation:
+    body = b""
+    if args.body is not None:
+        try:
+            body = Path(args.body).read_bytes()[: MAX_BODY + 1]
+        except OSError as wrong:
+            raise UserError(f"--body: {args.body}: {wrong.strerror}") from None
+    return read_stated(args.kubernetes, body, suite.MEDIA_TYPES[args.type] if body else "")
 
 
 def _explain(args: argparse.Namespace, policy: Policy) -> int:
@@ -77,7 +90,9 @@ def _explain(args: argparse.Namespace, policy: Policy) -> int:
         if not equals:
             raise UserError(f"--label: found {label!r}, expected KEY=VALUE")
         labels[key] = value
-    if args.ssh is not None:
+    if args.kubernetes is not None:
+        operation = _kubernetes(args)
+    elif args.ssh is not None:
         operation = Operation("ssh", "exec", args.ssh, read_command(args.ssh))
     else:
         understood = understand(args.sql or "")

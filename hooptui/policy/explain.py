@@ -198,7 +198,11 @@ def _unfit(what: What, asked: Asked) -> Iterator[str]:
             else "is for statements outside a transaction"
         )
     for kind, holds, names in what.names(asked):
-        if not holds:
+        if not holds and kind == "without_selector":
+            yield (
+                "is not for what has a selector" if asked.facts.missing_where is False else "is for what has a selector"
+            )
+        elif not holds:
             yield f"its {kind} do not match {_list(names) or 'nothing'}"
 
 

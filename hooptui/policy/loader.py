@@ -22,6 +22,7 @@ from hooptui.policy.rules import (
     Test,
     expand,
 )
+from hooptui.policy.rules_kubernetes import Kubernetes, incoherent, unsound
 from hooptui.policy.rules_ssh import Ssh
 from hooptui.policy.rules_ssh import expand as expand_ssh
 from hooptui.strictyaml import MAX_BYTES, Node, Where, YamlError, decode, nearest, quoted, read
@@ -215,12 +216,16 @@ class _Reader:
                 "subjects without issuers",
                 "issuers too: another issuer may know the same subject",
             )
-        ssh = rule.when.ssh
-        if what is not None and ssh is not None:
-            self.bad(node, f"{path}.when", "postgres and ssh", "one of the two: no operation is of both")
+        ssh, kubernetes = rule.when.ssh, rule.when.kubernetes
+        spoken = [key for key in ("postgres", "ssh", "kubernetes") if getattr(rule.when, key) is not None]
+        if len(spoken) > 1:
+            self.bad(node, f"{path}.when", " and ".join(spoken), "one of them: no operation is of two")
         elif ssh is not None:
             self.ssh(ssh, node, f"{path}.when.ssh", opens=opens, grants=rule.grants)
-        nothing = what in (None, Postgres()) and ssh in (None, Ssh())
+        elif kubernetes is not None:
+            for found, expected, key in incoherent(kubernetes, opens=opens, grants=rule.grants):
+                self.bad(node, f"{path}.when.kubernetes{key}", found, expected)
+        nothing = what in (None, Postgres()) and ssh in (None, Ssh()) and kubernetes in (None, Kubernetes())
         if opens and nothing and who in (None, Principal()) and where in (None, Resource()):
             self.bad(
                 node,
@@ -299,15 +304,20 @@ class _Reader:
 
     def sound(self, test: Test, node: Node, path: str) -> None:
         request = node.get("request")
-        said = [key for key in ("sql", "facts", "ssh", "asks") if getattr(test.request, key) is not None]
+        said = [key for key in ("sql", "facts", "ssh", "asks", "kubernetes") if getattr(test.request, key) is not None]
         if request is not None and len(said) > 1:
             self.bad(
                 request, f"{path}.request", " and ".join(said), f"one of the {'two' if len(said) == 2 else 'them'}"
             )
         elif request is not None and "protocol" in request.keys and test.request.speaks != test.request.protocol:
             self.bad(
-                request.keys["protocol"], f"{path}.request.protocol", f"it beside {said[0]}", "ssh, or no protocol"
+                request.keys["protocol"],
+                f"{path}.request.protocol",
+                f"it beside {said[0]}",
+                f"{test.request.speaks}, or no protocol",
             )
+        if request is not None and (stated := test.request.kubernetes) and (wrong := unsound(stated)):
+            self.bad(request, f"{path}.request.kubernetes", *wrong)
         if test.expect is None and test.masks is None:
             self.bad(node, path, "a test of nothing", "the key expect, masks or both")
         by, masks, granted = node.get("by"), node.get("masks"), node.get("granted")

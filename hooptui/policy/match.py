@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from hooptui.core.model import Facts, Identity, SshFacts, Target
+from hooptui.core.model import Facts, Identity, KubernetesFacts, SshFacts, Target
 from hooptui.core.vocabulary import COMMANDS
 from hooptui.policy.globs import any_glob, pattern, wild
+from hooptui.policy.match_kubernetes import KubernetesWhat
 from hooptui.policy.match_ssh import SshWhat
 from hooptui.policy.rules import MaskWhen, Postgres, Principal, Resource, Rule, When, expand
 
@@ -116,11 +117,27 @@ def where(resource: Resource | None) -> Callable[[Target], bool]:
     return matches
 
 
+def spoken(when: When) -> str:
+    """The protocol of whose operations a rule speaks; empty when of none."""
+    if when.postgres is not None:
+        return "postgres"
+    if when.ssh is not None:
+        return "ssh"
+    return "kubernetes" if when.kubernetes is not None else ""
+
+
+def _other(rule: Rule, *, strict: bool) -> SshWhat | KubernetesWhat | None:
+    """The conditions of a rule that speaks of another protocol than PostgreSQL."""
+    if rule.when.ssh is not None:
+        return SshWhat(rule, strict=strict)
+    return KubernetesWhat(rule, strict=strict) if rule.when.kubernetes is not None else None
+
+
 def applies(when: When | MaskWhen) -> Callable[[Identity, Target], bool]:
     """Who and where in one; a rule that speaks of a protocol applies to no other."""
     is_who, is_where = who(when.principal), where(when.resource)
-    if isinstance(when, When) and (when.postgres is not None or when.ssh is not None):
-        protocol = "postgres" if when.postgres is not None else "ssh"
+    protocol = spoken(when) if isinstance(when, When) else ""
+    if protocol:
         return lambda identity, target: target.protocol == protocol and is_where(target) and is_who(identity)
     return lambda identity, target: is_where(target) and is_who(identity)
 
@@ -161,13 +178,13 @@ class Asked:
 class What:
     """The conditions of one rule on an operation."""
 
-    __slots__ = ("_covers", "_ssh", "_touches", "commands", "in_transaction", "missing_where", "narrow", "neutral")
+    __slots__ = ("_covers", "_other", "_touches", "commands", "in_transaction", "missing_where", "narrow", "neutral")
 
     def __init__(self, rule: Rule, *, strict: bool) -> None:
         """`strict`: for an allow, where all names must match; else for a deny or approve, where one is enough."""
         postgres = rule.when.postgres or Postgres()
-        self._ssh = SshWhat(rule, strict=strict) if rule.when.ssh is not None else None
-        self.narrow = rule.when.postgres is not None or self._ssh is not None
+        self._other = _other(rule, strict=strict)
+        self.narrow = rule.when.postgres is not None or self._other is not None
         """False when the rule says nothing of operations, and so means all."""
         words = None if postgres.commands is None else expand(postgres.commands)
         self.commands = None if words is None else words & COMMANDS
@@ -178,13 +195,13 @@ class What:
         self._touches = [] if strict else [(kind, touches(globs)) for kind, globs in named]
         self.missing_where = postgres.missing_where
         self.in_transaction = postgres.in_transaction
-        if self._ssh is not None:
-            self.commands = self._ssh.commands
+        if self._other is not None:
+            self.commands = self._other.commands
 
     def fits(self, asked: Asked) -> bool:
         """Whether everything but the commands agrees."""
-        if self._ssh is not None:
-            return self._ssh.fits(asked.facts)
+        if self._other is not None:
+            return self._other.fits(asked.facts)
         if self.missing_where is not None and self.missing_where is not asked.facts.missing_where:
             return False
         if self.in_transaction is not None and self.in_transaction is not asked.in_transaction:
@@ -199,8 +216,13 @@ class What:
 
     def names(self, asked: Asked) -> list[tuple[str, bool, frozenset[str]]]:
         """Each condition on names, whether it agrees, and the names, for people."""
-        if self._ssh is not None:
-            return list(self._ssh.checks(asked.facts)) if isinstance(asked.facts, SshFacts) else []
+        match self._other, asked.facts:
+            case (SshWhat() as ssh, SshFacts() as facts):
+                return list(ssh.checks(facts))
+            case (KubernetesWhat() as kubernetes, KubernetesFacts() as facts):
+                return list(kubernetes.checks(facts))
+            case (SshWhat() | KubernetesWhat(), _):
+                return []
         strict = [(kind, all_of(asked.names(kind)), asked.names(kind)) for kind, all_of in self._covers]
         return strict + [(kind, any_of(asked.pairs(kind)), asked.names(kind)) for kind, any_of in self._touches]
 
@@ -211,8 +233,8 @@ class What:
             everything: whether a rule without conditions on operations is met by one that does nothing (BEGIN, SET …) too: so
                 for a deny, which closes the target; an approve must not hold every COMMIT.
         """
-        if self._ssh is not None:
-            return self._ssh.met(asked.facts)
+        if self._other is not None:
+            return self._other.met(asked.facts)
         if not self.narrow:
             return everything or bool(asked.facts.commands)
         if self.commands is not None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from hooptui.core.model import Kind, MaskAction, Risk, Scope
 from hooptui.core.vocabulary import COMMANDS, GROUPS, NEUTRAL, UNKNOWN
+from hooptui.policy.rules_kubernetes import Kubernetes, StatedKubernetes
 from hooptui.policy.rules_ssh import Ssh, StatedSsh
-from hooptui.strictyaml import Between, Duration, Matches, Node, NotEmpty, OneOf, OneOrMany, Where, nearest
+from hooptui.strictyaml import Between, Duration, Matches, NotEmpty, OneOf, OneOrMany, Where, nearest
 
 DETECTORS = frozenset({"credit-card", "us-ssn", "email", "iban", "phone", "jwt", "api-key", "private-key"})
 DAY = 86400.0
@@ -27,18 +28,6 @@ class PolicyError(ValueError):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
-
-
-@dataclass(frozen=True, slots=True)
-class NotYet:
-    """A key or a word that is reserved for a protocol to come."""
-
-    protocols: tuple[str, ...] = ("kubernetes",)
-
-    def wrong(self, value: Any) -> str | None:
-        if isinstance(value, Node):
-            return "nothing here: rules for this protocol are not yet read"
-        return f"postgres or ssh: rules for {value} are not yet read" if value in self.protocols else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +73,7 @@ FieldPath = Annotated[
         "a resource without its group and a path into it, such as configmaps.data.* or *.**.env[*].value",
     ),
 ]
-Protocol = Annotated[Literal["postgres", "ssh", "kubernetes"], NotYet()]
-Reserved = Annotated[Node | None, NotYet()]
+Protocol = Literal["postgres", "ssh", "kubernetes"]
 Globs = Annotated[tuple[Glob, ...], NotEmpty()]
 Relations = Annotated[tuple[Relation, ...], NotEmpty()]
 
@@ -140,7 +128,7 @@ class When:
     resource: Resource | None = None
     postgres: Postgres | None = None
     ssh: Ssh | None = None
-    kubernetes: Reserved = None
+    kubernetes: Kubernetes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +209,7 @@ class StatedFacts:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Who asks what of which target. Without `sql`, `facts`, `ssh` and `asks` it only connects."""
+    """Who asks what of which target. Without `sql`, `facts`, `ssh`, `asks` and `kubernetes` it only connects."""
 
     resource: Exact
     protocol: Protocol = "postgres"
@@ -236,11 +224,15 @@ class Request:
     """A command line for a target of SSH."""
     asks: StatedSsh | None = None
     """What else may be asked of one."""
+    kubernetes: StatedKubernetes | None = None
+    """What is asked of a cluster."""
     in_transaction: bool = False
 
     @property
     def speaks(self) -> str:
-        """The protocol: SSH when that is what is asked."""
+        """The protocol: the one of what is asked."""
+        if self.kubernetes is not None:
+            return "kubernetes"
         return self.protocol if self.ssh is None and self.asks is None else "ssh"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from hooptui.policy.rules import Command, Mask, NotYet, Reserved, Rule, Test
+from hooptui.policy.rules import Command, Mask, Rule, Test
 from hooptui.strictyaml import Between, Duration, Matches, NotEmpty, OneOf, OneOrMany, Size, fields, is_record
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -43,8 +43,6 @@ def of(hint: Any) -> Schema:
         TypeError: a type that the decoder does not take either.
     """
     origin, arguments = get_origin(hint), get_args(hint)
-    if hint == Reserved:
-        return {"not": {}, "description": "reserved for a protocol to come"}
     if origin is Annotated:
         return _checked(of(arguments[0]), arguments[0], arguments[1:])
     if origin in (Union, types.UnionType):
@@ -95,8 +93,6 @@ def _checked(base: Schema, hint: Any, checks: tuple[Any, ...]) -> Schema:
                 base |= {"pattern": f"^(?:{pattern})$", "description": words}
             case NotEmpty():
                 base |= {"minItems": 1} if "items" in base else {"minLength": 1}
-            case NotYet(protocols):
-                base = {"enum": [one for one in base["enum"] if one not in protocols]}
             case _:
                 pass
     if any(isinstance(check, OneOrMany) for check in checks):

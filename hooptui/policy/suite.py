@@ -5,15 +5,30 @@ Pure functions from a policy to reports; whoever calls them prints. SQL is read 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from types import MappingProxyType
 
-from hooptui.core.model import Decision, Facts, Identity, Invocation, Operation, SqlFacts, SshFacts, Target
+from hooptui.core.model import (
+    Decision,
+    Facts,
+    Identity,
+    Invocation,
+    KubernetesFacts,
+    Operation,
+    SqlFacts,
+    SshFacts,
+    Target,
+    nothing,
+)
 from hooptui.policy.decide import PolicyJudge
 from hooptui.policy.loader import load
+from hooptui.policy.match import spoken
 from hooptui.policy.rules import Expect, Policy, PolicyError, Request, Rule, RuleEffect, StatedFacts, Test, When, expand
+from hooptui.policy.rules_kubernetes import StatedKubernetes
+from hooptui.policy.rules_kubernetes import expand as expand_kubernetes
 from hooptui.policy.rules_ssh import expand as expand_ssh
 from hooptui.strictyaml import Where
 
@@ -23,11 +38,18 @@ SqlReader = Callable[[str], SqlFacts]
 CommandReader = Callable[[str], SshFacts]
 """What a command line does; total."""
 
+RequestReader = Callable[[str, bytes, str], KubernetesFacts]
+"""What a request does: `METHOD /path`, its body and the body's media type; total."""
+
 _NOTHING = SqlFacts(frozenset(), frozenset({"empty"}), statements=0)
 
 
 def _unread(text: str) -> SshFacts:
     return SshFacts(frozenset({"exec"}), unknown="no reader of commands was given")
+
+
+def _unasked(line: str, body: bytes, media_type: str) -> KubernetesFacts:
+    return KubernetesFacts(frozenset({"get"}), unknown="no reader of requests was given")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +179,14 @@ def _may_meet(one: Rule, other: Rule) -> bool:
     mine, theirs = one.when, other.when
     if not _may_apply_together(mine, theirs):
         return False
-    if (mine.postgres and theirs.ssh) or (mine.ssh and theirs.postgres):
+    if spoken(mine) and spoken(theirs) and spoken(mine) != spoken(theirs):
         return False
     if mine.postgres and theirs.postgres and mine.postgres.commands and theirs.postgres.commands:
         return not expand(mine.postgres.commands).isdisjoint(expand(theirs.postgres.commands))
     if mine.ssh and theirs.ssh and mine.ssh.actions and theirs.ssh.actions:
         return not expand_ssh(mine.ssh.actions).isdisjoint(expand_ssh(theirs.ssh.actions))
+    if mine.kubernetes and theirs.kubernetes and mine.kubernetes.verbs and theirs.kubernetes.verbs:
+        return not expand_kubernetes(mine.kubernetes.verbs).isdisjoint(expand_kubernetes(theirs.kubernetes.verbs))
     return True
 
 
@@ -186,35 +210,67 @@ def _may_apply_together(mine: When, theirs: When) -> bool:
     return True
 
 
-def run_tests(policy: Policy, reader: SqlReader, commands: CommandReader = _unread) -> TestReport:
+def run_tests(
+    policy: Policy, reader: SqlReader, commands: CommandReader = _unread, requests: RequestReader = _unasked
+) -> TestReport:
     """Every test in the policy's files."""
-    return _run(policy, [(test, facts_of(test.request, reader, commands)) for test in policy.tests])
+    return _run(policy, [(test, facts_of(test.request, reader, commands, requests)) for test in policy.tests])
 
 
-def coverage(policy: Policy, reader: SqlReader, commands: CommandReader = _unread) -> CoverageReport:
+def coverage(
+    policy: Policy, reader: SqlReader, commands: CommandReader = _unread, requests: RequestReader = _unasked
+) -> CoverageReport:
     """Take away each rule and each mask in turn; some test must fail then."""
-    ready = [(test, facts_of(test.request, reader, commands)) for test in policy.tests]
+    ready = [(test, facts_of(test.request, reader, commands, requests)) for test in policy.tests]
     parts = [(rule.id, rule.where) for rule in policy.rules] + [(mask.id, mask.where) for mask in policy.masks]
     uncovered = tuple(Uncovered(name, where) for name, where in parts if not _run(policy.without(name), ready).failed)
     return CoverageReport(len(parts), uncovered, _run(policy, ready).failed)
 
 
-def facts_of(request: Request, reader: SqlReader, commands: CommandReader = _unread) -> Facts:
+def facts_of(
+    request: Request, reader: SqlReader, commands: CommandReader = _unread, requests: RequestReader = _unasked
+) -> Facts:
     """What the request of a test does."""
     if request.sql is not None:
         return reader(request.sql)
     if request.ssh is not None:
         return commands(request.ssh)
+    if request.kubernetes is not None:
+        return _stated(request.kubernetes, requests)
     if (asks := request.asks) is not None:
         started = tuple(Invocation(*_program(line)) for line in asks.programs)
         return SshFacts(asks.actions, started, asks.paths, asks.destinations, size=asks.size, unknown=asks.unknown)
-    if request.protocol == "ssh":
-        return SshFacts(frozenset())
+    if request.protocol != "postgres":
+        return nothing(request.protocol)
     said: StatedFacts | None = request.facts
     if said is None:
         return _NOTHING
     return SqlFacts(
         said.commands, said.neutral, said.reads, said.writes, said.functions, said.missing_where, unknown=said.unknown
+    )  # fmt: skip
+
+
+MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "json": "application/json",
+        "yaml": "application/yaml",
+        "merge": "application/merge-patch+json",
+        "strategic": "application/strategic-merge-patch+json",
+        "json-patch": "application/json-patch+json",
+        "apply": "application/apply-patch+yaml",
+    }
+)
+"""Media types of bodies by their short names."""
+
+
+def _stated(said: StatedKubernetes, requests: RequestReader) -> KubernetesFacts:
+    if said.request is not None:
+        return requests(said.request, (said.body or "").encode(), MEDIA_TYPES[said.type] if said.body else "")
+    whole, _, subresource = (said.resource or "").partition("/")
+    resource, _, group = whole.partition(".")
+    return KubernetesFacts(
+        said.verbs or frozenset(), group=group, resource=resource, subresource=subresource, namespace=said.namespace,
+        name=said.name, path=said.path, traits=said.traits, command=said.command, unknown=said.unknown,
     )  # fmt: skip
 
 
@@ -227,10 +283,13 @@ def asked(request: Request, facts: Facts) -> tuple[Identity, Target, Operation]:
     """The request of a test as the gateway would put it."""
     identity = Identity(request.issuer, request.subject, request.subject, request.groups, kind=request.kind)
     target = Target(request.resource, request.speaks, request.labels or {})
+    stated = request.kubernetes.request if request.kubernetes else None
     return (
         identity,
         target,
-        Operation(request.speaks, "", request.sql or request.ssh or "", facts, in_transaction=request.in_transaction),
+        Operation(
+            request.speaks, "", request.sql or request.ssh or stated or "", facts, in_transaction=request.in_transaction
+        ),
     )
 
 

@@ -31,6 +31,11 @@ _GUARDS: Final = frozenset(
 )
 """Fields that keep a container in when they are there; to take one away is to loosen it."""
 
+_MAPS: Final = frozenset(
+    {"labels", "annotations", "matchLabels", "nodeSelector", "data", "stringData", "binaryData", "managedFields"}
+)
+"""Fields whose keys are the user's own words, or say nothing of what is done."""
+
 
 def traits(value: Any, *, resource: str, changes: bool) -> frozenset[str]:
     """See the module.
@@ -63,7 +68,7 @@ def traits(value: Any, *, resource: str, changes: bool) -> frozenset[str]:
             found.add("changes_command")
         elif (key == "unschedulable" and inner is True) or (key == "taints" and resource == "nodes"):
             found.add("cordon")
-        elif key == "type" and inner == "kubernetes.io/service-account-token":
+        elif key == "type" and not parent and inner == "kubernetes.io/service-account-token":
             found.add("service_account_token")
     if isinstance(value, dict):
         found |= _whole(value, resource)
@@ -94,7 +99,7 @@ def _fields(value: Any) -> Iterator[tuple[str, str, Any]]:
         if isinstance(one, dict):
             for key, inner in one.items():
                 yield parent, key, inner
-                if isinstance(inner, dict | list):
+                if isinstance(inner, dict | list) and key not in _MAPS:
                     waiting.append((key, inner))
         elif isinstance(one, list):
             waiting += [(parent, inner) for inner in one if isinstance(inner, dict | list)]

@@ -6,7 +6,7 @@ As `RequestInfoFactory` of k8s.io/apiserver (pkg/endpoints/request/requestinfo.g
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hooptui.protocols.kubernetes.request import Request
@@ -49,7 +49,7 @@ def request_info(request: Request) -> RequestInfo:
     prefix, group, parts = parts[0], "", parts[1:]
     if prefix == "apis":
         if len(parts) < 3:
-            return plain
+            return replace(plain, prefix=prefix)
         group, parts = parts[0], parts[1:]
     version, parts = parts[0], parts[1:]
     by_path = parts[0] in ("proxy", "watch")
@@ -68,8 +68,12 @@ def request_info(request: Request) -> RequestInfo:
             parts = parts[2:]
     resource, name = parts[0], parts[1] if len(parts) > 1 else ""
     subresource = parts[2] if len(parts) > 2 and verb != "proxy" else ""
+    broken = ""
     if not name and verb == "get":
         verb, name = _list(request)
+        if not (request.first("watch") or "").isascii():
+            # Go folds more than ASCII to `false` in one place, and not in another.
+            broken = "a watch that is not ASCII"
     if not name and verb == "delete":
         verb = "deletecollection"
     field_selector = label_selector = ""
@@ -77,7 +81,7 @@ def request_info(request: Request) -> RequestInfo:
         field_selector = request.first("fieldSelector") or ""
         label_selector = request.first("labelSelector") or ""
     return RequestInfo(
-        verb, path, True, prefix, group, version, namespace, resource, subresource, name, parts, field_selector, label_selector
+        verb, path, True, prefix, group, version, namespace, resource, subresource, name, parts, field_selector, label_selector, broken
     )  # fmt: skip
 
 
@@ -86,7 +90,7 @@ def _list(request: Request) -> tuple[str, str]:
     watch = request.first("watch")
     terms = field_terms(request.first("fieldSelector") or "")
     # Anything but these watches, an empty value too: Convert_Slice_string_To_bool of apimachinery.
-    verb = "list" if watch is None or watch == "0" or watch.casefold() == "false" else "watch"
+    verb = "list" if watch is None or watch == "0" or watch.lower() == "false" else "watch"
     if terms is None or not _decodes(request):
         return verb, ""
     name = next((value for key, operator, value in terms if key == "metadata.name" and operator != "!="), "")
