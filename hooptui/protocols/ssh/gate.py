@@ -20,7 +20,7 @@ from hooptui.credentials.custody import Custody
 from hooptui.listener import Listener, Words, too_many
 from hooptui.peers import Peer
 from hooptui.protocols.base import Doorman, Logins
-from hooptui.protocols.ssh import algorithms
+from hooptui.protocols.ssh import algorithms, connections
 from hooptui.protocols.ssh.channel import SshChannel
 from hooptui.protocols.ssh.limits import Limits
 from hooptui.protocols.ssh.link import Link, SshTarget
@@ -235,12 +235,11 @@ class SshGate:
         self, sock: socket.socket, reception: Reception, stay: _Stay, peer: str
     ) -> asyncssh.SSHServerConnection | None:
         """Through key exchange and login; None when nobody was let in."""
+        assert self._options is not None
         stay.begin()
         try:
             async with asyncio.timeout(self._limits.handshake) as stay.timer:
-                return await asyncssh.run_server(
-                    sock, config=None, options=self._options, server_factory=lambda: reception
-                )
+                return await connections.accept(sock, self._options, reception, self._limits.channels)
         except TimeoutError:
             self._doorman.refused("timeout", "the login took too long", protocol=PROTOCOL, target="", peer=peer)
         except (asyncssh.ConnectionLost, ConnectionError):

@@ -233,11 +233,13 @@ class Link:
         """
         if self._dial is None or (self._dial.done() and self.dialled is None):
             self._dial = asyncio.get_running_loop().create_task(self._connect())
+        dial = self._dial
         try:
-            return await asyncio.shield(self._dial)
+            return await asyncio.shield(dial)
         except asyncio.CancelledError:
-            if self.closing and not self._dial.done():
-                self._dial.cancel()
+            # By who waits here, or by a kill, which has forgotten the dial already.
+            if self.closing and not dial.done():
+                dial.cancel()
             raise
 
     async def _connect(self) -> asyncssh.SSHClientConnection:

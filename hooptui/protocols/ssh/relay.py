@@ -19,6 +19,7 @@ from hooptui.protocols.ssh.outlet import Bytes, Outlet, Text
 from hooptui.protocols.ssh.running import TargetEnd
 from hooptui.protocols.ssh.sessions import EMERGENCY, PACKET, REASON, SessionChannel
 from hooptui.protocols.ssh.transfers import Transfer
+from hooptui.protocols.ssh.transport import send
 from hooptui.protocols.ssh.upstream import UpstreamFailed
 
 INTERRUPT: Final = b"\x03"
@@ -203,7 +204,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         if self._frozen or chan is None or chan.is_closing():
             return
         self._link.session.counters.bytes_out += len(data)
-        chan.write(data, datatype)
+        send(chan, data, datatype)
 
     def hold_input(self, on: bool) -> None:
         """The target takes no more input for now, or again."""

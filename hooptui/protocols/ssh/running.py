@@ -13,6 +13,7 @@ import asyncssh
 from hooptui.protocols.ssh.guarded import guarded
 from hooptui.protocols.ssh.link import Link
 from hooptui.protocols.ssh.outlet import Outlet
+from hooptui.protocols.ssh.transport import send
 
 
 class Client(Protocol):
@@ -115,7 +116,7 @@ class TargetEnd(asyncssh.SSHClientSession[bytes]):
 
     def write(self, data: bytes) -> None:
         if self._chan is not None and not self._chan.is_closing():
-            self._chan.write(data)
+            send(self._chan, data)
 
     def write_eof(self) -> None:
         if self._chan is not None and not self._chan.is_closing():

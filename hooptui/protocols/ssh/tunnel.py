@@ -18,6 +18,7 @@ from hooptui.core.visible import visible
 from hooptui.protocols.ssh import operations, replies
 from hooptui.protocols.ssh.guarded import guarded
 from hooptui.protocols.ssh.link import Link
+from hooptui.protocols.ssh.transport import send
 from hooptui.protocols.ssh.upstream import UpstreamFailed
 
 Channel: TypeAlias = asyncssh.SSHTCPChannel[bytes] | asyncssh.SSHUNIXChannel[bytes]
@@ -131,7 +132,7 @@ class Pipe(asyncssh.SSHTCPSession[bytes], asyncssh.SSHUNIXSession[bytes]):
         if self._chan is None:
             self._early.append(data)
         elif not self._chan.is_closing():
-            self._chan.write(data)
+            send(self._chan, data)
 
     def write_eof(self) -> None:
         self._eof = True

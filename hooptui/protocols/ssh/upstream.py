@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import asyncssh
 
 from hooptui.core.secret import Secret
-from hooptui.protocols.ssh import algorithms
+from hooptui.protocols.ssh import algorithms, connections
 from hooptui.protocols.ssh.limits import Limits
 
 
@@ -113,10 +113,9 @@ async def connect(where: Upstream, limits: Limits, lost: Callable[[], None]) -> 
         raise UpstreamFailed("upstream-key", str(wrong), "its gateway has no working key for it") from None
     try:
         async with asyncio.timeout(where.connect_timeout):
-            return await asyncssh.connect(
+            return await connections.dial(
                 where.host,
                 where.port,
-                config=None,
                 username=where.user,
                 client_factory=lambda: _Client(lost),
                 client_keys=[(key, certificate)] if certificate is not None else [key],
