@@ -58,6 +58,8 @@ class _Scratch(threading.local):
 
     def __init__(self) -> None:
         self.view = memoryview(bytearray(2 * BEHIND + READ))
+        self.writers: list[Swift] | None = None
+        """Connections with something to send, while what was read is taken apart."""
 
 
 _scratch = _Scratch()
@@ -75,6 +77,11 @@ class Swift(SSHConnection):
     _padding = b""
     _pad_at = 0
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._ready: list[bytes] = []
+        """Sealed packets of the read that is taken apart now."""
+        super().__init__(*args, **kwargs)
+
     # --- what comes in
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -91,7 +98,15 @@ class Swift(SSHConnection):
     def came(self, size: int) -> None:
         kept, self._inpbuf = len(self._inpbuf), b""
         self._reset_keepalive_timer()
-        self._feed(_scratch.view[: kept + size])
+        writers: list[Swift] = []
+        _scratch.writers = writers
+        try:
+            self._feed(_scratch.view[: kept + size])
+        finally:
+            # One system call for all that one read has brought.
+            _scratch.writers = None
+            for writer in writers:
+                writer._put()
 
     def _recv_data(self) -> None:
         # By asyncssh, when a packet has been answered behind which others wait.
@@ -246,8 +261,26 @@ class Swift(SSHConnection):
         sealed = self._send_encryption.seal(header, packet)
         self._send_seq = (self._send_seq + 1) & _SEQUENCE
         self._rekey_bytes_sent += size + pad
-        if self._transport is not None:
-            self._transport.writelines((header, sealed))
+        if not self._ready and (writers := _scratch.writers) is not None:
+            writers.append(self)
+        self._ready += (header, sealed)
+        if _scratch.writers is None:
+            self._put()
+
+    def _send(self, data: bytes) -> None:
+        # By asyncssh, in the other ways.
+        self._put()
+        super()._send(data)
+
+    def _put(self) -> None:
+        """Write what is ready."""
+        ready, self._ready = self._ready, []
+        if ready and self._transport is not None:
+            self._transport.writelines(ready)
+
+    def _force_close(self, exc: Exception | None) -> None:
+        self._put()  # the reason, most often
+        super()._force_close(exc)
 
     # --- back-pressure
 
