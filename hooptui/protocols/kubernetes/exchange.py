@@ -7,6 +7,7 @@ policy and no listener.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -25,6 +26,7 @@ from hooptui.protocols.kubernetes.info import request_info
 from hooptui.protocols.kubernetes.link import Link
 from hooptui.protocols.kubernetes.recorder import Recorder
 from hooptui.protocols.kubernetes.request import Request
+from hooptui.protocols.kubernetes.tally import Tally
 from hooptui.protocols.kubernetes.upstream import UpstreamFailed, failed
 
 HOP: Final = frozenset(
@@ -57,8 +59,7 @@ class Exchange:
         self._closed = False
         """The connection to the API server was seen to be closed, or there was none."""
         self._over = asyncio.Event()
-        self._masked = 0
-        self._rules: set[str] = set()
+        self._tally: Tally | None = None
 
     # --- Running
 
@@ -128,37 +129,28 @@ class Exchange:
 
     async def _permitted(self, number: int) -> None:
         session, answer = self._link.session, self._answer
-        clock = session.house.clock
-        began = clock.monotonic()
-        tag, ok = "cut", False
+        self._tally = tally = Tally(session, number)
         session.counters.bytes_in += len(self._body)
         try:
             if self._body:
                 session.record(Output(number, "request", self._link.masks.body(self._body, self._info)))
             response = await self._sent()
-            tag, ok = f"{response.status} {response.reason or ''}".rstrip(), response.status < 400
             await self._answered(response, number)
         except UpstreamFailed as no:
-            tag, ok = no.code, False
+            tally.settle(no.code, ok=False)
             self._link.trouble(no.code, no.message)
-            await self._failed(
-                no.status, f'cluster "{self._link.name}": {no.public}; hooptui is up, its operator has been told'
-            )
+            words = f'cluster "{self._link.name}": {no.public}; hooptui is up, its operator has been told'
+            await self._failed(no.status, words)
         except CannotMask as no:
-            tag, ok = "cannot be masked", False
+            tally.settle("cannot be masked", ok=False)
             await self._failed(406, f"the answer cannot be masked, so it is not passed on: {no}")
         except CannotRecord as broken:
-            tag, ok = "unrecorded", False
+            tally.settle("unrecorded", ok=False)
             self._link.trouble("unrecorded", f"an answer was stopped, for it cannot be recorded: {broken}")
             await self._failed(503, "hooptui cannot record this answer, so it is not passed on")
-        except BaseException:
-            tag, ok = "cut", False
-            raise
         finally:
             session.counters.bytes_out += answer.size
-            session.finished(
-                number, tag, ok=ok, rows=0, masked=self._masked, seconds=clock.monotonic() - began, masks=tuple(sorted(self._rules))
-            )  # fmt: skip
+            tally.settle("cut", ok=False)
 
     async def _sent(self) -> aiohttp.ClientResponse:
         """Raises:
@@ -220,7 +212,7 @@ class Exchange:
             raise failed(fault, 0.0) from None
         if mask is not None:
             body = mask.feed(body) + mask.close()
-            self._counted(mask)
+            self._count(mask.counts)
         elif response.status >= 400:
             # Words of the API server, which may quote what it was sent.
             body = str(self._link.session.masker.text(body.decode("utf-8", "replace"))).encode()
@@ -228,6 +220,9 @@ class Exchange:
             recorder.feed("response", body)
         head_only = self._request.method == "HEAD"
         length = response.content_length if head_only else len(body)
+        if recorder is not None:
+            recorder.close()
+        self._settle(response)
         self._answer.start(response.status, response.reason or "", self._headers(response), length)
         self._answer.data(body)
         self._answer.end()
@@ -257,7 +252,10 @@ class Exchange:
             raise failed(fault, 0.0) from None
         finally:
             if mask is not None:
-                self._counted(mask)
+                self._count(mask.counts)
+        if recorder is not None:
+            recorder.close()
+        self._settle(response)
         answer.end()
         await answer.flush()
 
@@ -299,8 +297,10 @@ class Exchange:
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
             if masker is not None:
-                self._masked += sum(masker.counts.values())
-                self._rules |= set(masker.counts)
+                self._count(masker.counts)
+        if recorder is not None:
+            recorder.close()
+        self._settle(response)
         answer.end()
         await answer.flush()
 
@@ -313,9 +313,9 @@ class Exchange:
             if low == "location" and value.startswith("/"):
                 value = self._prefix + value
             found.append((name, value))
-        if self._masked:
-            rules = ", ".join(sorted(self._rules))
-            found.append(("Warning", replies.warning(f"hooptui masked {self._masked} values ({rules})")))
+        if self._tally is not None and self._tally.masked:
+            rules = ", ".join(sorted(self._tally.rules))
+            found.append(("Warning", replies.warning(f"hooptui masked {self._tally.masked} values ({rules})")))
         return found
 
     def _recorder(self, kind: str, number: int) -> Recorder | None:
@@ -324,9 +324,13 @@ class Exchange:
             return None
         return Recorder(self._link.session, number, self._unrecorded)
 
-    def _counted(self, mask: BodyMask) -> None:
-        self._masked += sum(mask.counts.values())
-        self._rules |= {rule for rule, count in mask.counts.items() if count}
+    def _count(self, masked: Mapping[str, int]) -> None:
+        if self._tally is not None:
+            self._tally.count(masked)
+
+    def _settle(self, response: aiohttp.ClientResponse) -> None:
+        if self._tally is not None:
+            self._tally.settle(f"{response.status} {response.reason or ''}".rstrip(), response.status < 400)
 
     def _unrecorded(self, broken: CannotRecord) -> None:
         self._link.trouble("unrecorded", f"an answer was stopped, for it cannot be recorded: {broken}")

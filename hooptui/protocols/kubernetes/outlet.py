@@ -50,8 +50,8 @@ class Outlet:
         self._out(channel, masker.feed(data, self._clock.monotonic()).data)
         self._arm(channel, masker)
 
-    def close(self) -> tuple[int, tuple[str, ...]]:
-        """Let go what is held; how many values were masked, and the rules that did."""
+    def close(self) -> dict[str, int]:
+        """Let go what is held; how many values were masked by each rule."""
         counts: dict[str, int] = {}
         if not self._closed:
             self._closed = True
@@ -64,7 +64,7 @@ class Outlet:
         for masker in self._maskers.values():
             for rule, count in masker.counts.items():
                 counts[rule] = counts.get(rule, 0) + count
-        return sum(counts.values()), tuple(sorted(counts))
+        return counts
 
     def _out(self, channel: int, data: bytes) -> None:
         if data:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -201,6 +203,7 @@ class ApiServer:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
         )
         stdin, stdout, stderr = program.stdin, program.stdout, program.stderr
         assert stdin and stdout and stderr
@@ -208,14 +211,13 @@ class ApiServer:
         async def feed() -> None:
             if not query.get("stdin"):
                 stdin.close()
-                return
             while (piece := await leg.receive()) is not None:
-                if piece.channel == STDIN:
+                if piece.channel == STDIN and query.get("stdin"):
                     stdin.write(piece.data)
                     if piece.last:
                         stdin.close()
             with suppress(ProcessLookupError):
-                program.kill()
+                os.killpg(program.pid, signal.SIGKILL)
 
         async def drain(source: asyncio.StreamReader, channel: int) -> None:
             while data := await source.read(65536):

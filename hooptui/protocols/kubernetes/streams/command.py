@@ -16,6 +16,7 @@ from hooptui.protocols.kubernetes.link import Link
 from hooptui.protocols.kubernetes.outlet import Outlet
 from hooptui.protocols.kubernetes.request import Request
 from hooptui.protocols.kubernetes.streams.legs import ERROR, RESIZE, STDERR, STDIN, STDOUT, Leg
+from hooptui.protocols.kubernetes.tally import Tally
 from hooptui.protocols.kubernetes.upstream import UpstreamFailed
 
 NAMES: Final = {STDOUT: "stdout", STDERR: "stderr"}
@@ -26,18 +27,18 @@ STATUS_MAX: Final = 64 * 1024
 class Command:
     """See the module. `client` is read already; `target` is begun here."""
 
-    def __init__(self, link: Link, request: Request, client: Leg, target: Leg, number: int) -> None:
-        self.tag = "closed without a status"
-        self.ok = False
+    def __init__(self, link: Link, request: Request, client: Leg, target: Leg, tally: Tally) -> None:
+        self._tally = tally
         self._link = link
         self._client = client
         self._target = target
+        self._closed = False
         self._status = bytearray()
         self._unrecorded: CannotRecord | None = None
         self._task: asyncio.Task[object] | None = None
         self._outlet = Outlet(
             link.session,
-            number,
+            tally.number,
             link.mask_key,
             client.send,
             self._cannot_record,
@@ -62,9 +63,11 @@ class Command:
             feeding.cancel()
             await asyncio.gather(feeding, return_exceptions=True)
 
-    def close(self) -> tuple[int, tuple[str, ...]]:
-        """How many values were masked, and the rules that did."""
-        return self._outlet.close()
+    def close(self) -> None:
+        """It is over, however it ended: what is held goes out, and is counted."""
+        if not self._closed:
+            self._closed = True
+            self._tally.count(self._outlet.close())
 
     # --- inside
 
@@ -101,7 +104,7 @@ class Command:
             await client.flush()
             if piece.last and piece.channel == ERROR and self._said():
                 break
-        self._outlet.close()
+        self.close()
         if self._unrecorded is not None:
             raise self._unrecorded
         if self._target.broken:
@@ -120,7 +123,7 @@ class Command:
     def _finish(self) -> None:
         """Its status to the client, behind everything that it said."""
         client = self._client
-        self.tag, self.ok = ended(bytes(self._status))
+        self._tally.settle(*ended(bytes(self._status)))
         if self._status:
             client.send(ERROR, bytes(self._status))
         for channel in (STDOUT, STDERR, ERROR):

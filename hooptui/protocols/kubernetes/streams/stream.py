@@ -24,6 +24,7 @@ from hooptui.protocols.kubernetes.streams.command import Command, failure
 from hooptui.protocols.kubernetes.streams.handshake import Kind
 from hooptui.protocols.kubernetes.streams.legs import ERROR, RESIZE, STDERR, STDIN, STDOUT, Leg, SpdyLeg, WebSocketLeg
 from hooptui.protocols.kubernetes.streams.tunnel import Tunnel, refuse
+from hooptui.protocols.kubernetes.tally import Tally
 from hooptui.protocols.kubernetes.upstream import NoUpgrade, Upgraded, UpstreamFailed, cut
 
 OPENED: Final = 30.0
@@ -93,13 +94,18 @@ class Stream:
             if not self._cut or self._task is None:
                 raise
             self._task.uncancel()
+            self._plug.gone = None
             await self._refuse(403, self._cut)
         finally:
-            if self._upstream is not None:
-                self._closed = await cut(self._upstream, SEEN)
-            if self._leg is not None:
-                await self._leg.end()
-            self._over.set()
+            # From here on it makes no difference that the client leaves too.
+            self._plug.gone = None
+            try:
+                if self._upstream is not None:
+                    self._closed = await cut(self._upstream, SEEN)
+                if self._leg is not None:
+                    await self._leg.end()
+            finally:
+                self._over.set()
 
     async def _whole(self) -> None:
         request = self._request
@@ -118,29 +124,24 @@ class Stream:
             return
         finally:
             self._asking = False
-        session = self._link.session
-        began = session.house.clock.monotonic()
-        done = Done()
+        tally = Tally(self._link.session, number)
         try:
             upgraded = await self._dialled(offers)
-            await self._carried(upgraded, number, done)
+            await self._carried(upgraded, tally)
         except UpstreamFailed as no:
-            done.tag = no.code
+            tally.settle(no.code, ok=False)
             self._link.trouble(no.code, no.message)
-            await self._refuse(
-                no.status, f'cluster "{self._link.name}": {no.public}; hooptui is up, its operator has been told'
-            )
+            words = f'cluster "{self._link.name}": {no.public}; hooptui is up, its operator has been told'
+            await self._refuse(no.status, words)
         except _Refuses as no:
-            done.tag = f"{no.answer.code} {no.answer.reason}"
+            tally.settle(f"{no.answer.code} {no.answer.reason}", ok=False)
             await self._pass_on(no.answer)
         except CannotRecord as broken:
-            done.tag = "unrecorded"
+            tally.settle("unrecorded", ok=False)
             self._link.trouble("unrecorded", f"a stream was stopped, for it cannot be recorded: {broken}")
             await self._refuse(503, "hooptui cannot record this stream, so it ends here")
         finally:
-            session.finished(
-                number, done.tag, ok=done.ok, rows=0, masked=done.masked, seconds=session.house.clock.monotonic() - began, masks=done.rules
-            )  # fmt: skip
+            tally.settle("cut", ok=False)
 
     # --- the client
 
@@ -240,37 +241,28 @@ class Stream:
             raise UpstreamFailed("upstream-protocol", words, "its API server makes no sense")
         return found
 
-    async def _carried(self, upgraded: Upgraded, number: int, done: Done) -> None:
+    async def _carried(self, upgraded: Upgraded, tally: Tally) -> None:
         """Raises:
         UpstreamFailed, CannotRecord: it cannot go on.
         """
         self._welcome(upgraded.protocol)
         if self._leg is None:
             tunnel = Tunnel(self._plug, upgraded.plug, self._link.session, self._link.limits)
-            await tunnel.run()
-            done.tag, done.ok = tunnel.tag, True
+            try:
+                await tunnel.run()
+            finally:
+                tally.settle(tunnel.tag, ok=not self._cut)
             return
         if not await self._leg.ready(self._channels(), OPENED):
-            done.tag = "the client opened no streams"
+            tally.settle("the client opened no streams", ok=False)
             return
         target = self._leg_on(upgraded.plug, self._kind, upgraded.protocol, client=False)
-        command = Command(self._link, self._request, self._leg, target, number)
+        command = Command(self._link, self._request, self._leg, target, tally)
         try:
             await command.run()
         finally:
-            done.masked, done.rules = command.close()
-            done.tag, done.ok = command.tag, command.ok
+            command.close()
             await target.end()
-
-
-class Done:
-    """How it went, for the record."""
-
-    def __init__(self) -> None:
-        self.tag = "cut"
-        self.ok = False
-        self.masked = 0
-        self.rules: tuple[str, ...] = ()
 
 
 class _Refuses(Exception):
