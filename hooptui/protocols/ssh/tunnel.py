@@ -18,6 +18,7 @@ from hooptui.core.visible import visible
 from hooptui.protocols.ssh import operations, replies
 from hooptui.protocols.ssh.guarded import guarded
 from hooptui.protocols.ssh.link import Link
+from hooptui.protocols.ssh.listeners import Announced, expected, expected_at
 from hooptui.protocols.ssh.transport import send
 from hooptui.protocols.ssh.upstream import UpstreamFailed
 
@@ -204,7 +205,7 @@ class Forwards:
         place = operations.place(host, port)
         operation = operations.forward("forward_in", place, f"listen on {place}")
 
-        announced = asyncio.Event()
+        announced = Announced()
 
         async def start(connection: asyncssh.SSHClientConnection) -> asyncssh.SSHListener:
             def came(origin: str, origin_port: int) -> Coroutine[Any, Any, asyncssh.SSHTCPSession[bytes]]:
@@ -215,7 +216,11 @@ class Forwards:
 
                 return self._came(back, announced)
 
-            listener: asyncssh.SSHListener = await connection.create_server(came, host, port, encoding=None)
+            window = self._link.limits.window
+            with expected(connection, came, host, port, window):
+                listener: asyncssh.SSHListener = await connection.create_server(
+                    came, host, port, encoding=None, window=window
+                )
             return listener
 
         return await self._listening(operation, start, announced)
@@ -224,7 +229,7 @@ class Forwards:
         """`ssh -R /path:…`; as `listen`."""
         operation = operations.forward("forward_unix", path, f"listen on {path}")
 
-        announced = asyncio.Event()
+        announced = Announced()
 
         async def start(connection: asyncssh.SSHClientConnection) -> asyncssh.SSHListener:
             def came() -> Coroutine[Any, Any, asyncssh.SSHUNIXSession[bytes]]:
@@ -233,7 +238,11 @@ class Forwards:
 
                 return self._came(back, announced)
 
-            listener: asyncssh.SSHListener = await connection.create_unix_server(came, path, encoding=None)
+            window = self._link.limits.window
+            with expected_at(connection, came, path, window):
+                listener: asyncssh.SSHListener = await connection.create_unix_server(
+                    came, path, encoding=None, window=window
+                )
             return listener
 
         return await self._listening(operation, start, announced)
@@ -264,7 +273,7 @@ class Forwards:
         asyncio.get_running_loop().call_soon(near.flush)
         return near
 
-    async def _came(self, back: Callable[[Pipe], Coroutine[Any, Any, None]], announced: asyncio.Event) -> Pipe:
+    async def _came(self, back: Callable[[Pipe], Coroutine[Any, Any, None]], announced: Announced) -> Pipe:
         """Somebody connected to what the target listens on: on to the client, once it has been told that there is a listener."""
         await announced.wait()
         link = self._link
@@ -285,7 +294,7 @@ class Forwards:
         self,
         operation: Operation,
         start: Callable[[asyncssh.SSHClientConnection], Coroutine[Any, Any, asyncssh.SSHListener]],
-        announced: asyncio.Event,
+        announced: Announced,
     ) -> asyncssh.SSHListener | None:
         link = self._link
         if link.listeners >= link.limits.listeners:
@@ -297,10 +306,12 @@ class Forwards:
             listener = await start(connection)
         except asyncssh.ChannelOpenError as no:
             link.listeners -= 1
+            announced.settle(there=False)
             link.connection.send_debug(visible(no.reason), always_display=True)
             return None
         except Exception as fault:  # noqa: BLE001 - as above; a listener that there is not is an answer
             link.listeners -= 1
+            announced.settle(there=False)
             if not isinstance(fault, asyncssh.ChannelListenError):
                 self._failed(fault)
             link.session.finished(number, "not listening", ok=False, rows=0, masked=0, seconds=0.0)
@@ -309,7 +320,7 @@ class Forwards:
             number, f"listening on port {listener.get_port()}", ok=True, rows=0, masked=0, seconds=0.0
         )
         # asyncssh answers the client when this has returned.
-        asyncio.get_running_loop().call_soon(announced.set)
+        asyncio.get_running_loop().call_soon(lambda: announced.settle(there=True))
         return listener
 
     async def _permit(self, operation: Operation) -> tuple[int, asyncssh.SSHClientConnection]:
