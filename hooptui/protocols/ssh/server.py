@@ -26,6 +26,7 @@ from hooptui.core.visible import visible
 from hooptui.credentials.ssh_certificates import PRINCIPAL
 from hooptui.protocols.base import Bearer, Credential, Doorman, Logins, ProvedLease, Signed
 from hooptui.protocols.ssh import names, replies
+from hooptui.protocols.ssh.guess import judge_guesses
 from hooptui.protocols.ssh.interview import Challenge, Interview
 from hooptui.protocols.ssh.limits import Limits
 from hooptui.protocols.ssh.link import Link, SshTarget
@@ -106,6 +107,7 @@ class Reception(asyncssh.SSHServer):
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
+        judge_guesses(conn)
         self._validate = conn.validate_public_key
         # asyncssh tells a server which authority signed, not whom; so the answer is taken on its way.
         # What a session may do is the policy's to say; certificates say more and less for other servers.
