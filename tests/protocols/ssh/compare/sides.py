@@ -90,12 +90,12 @@ class Side:
         status: int | None = 0,
         within: float = 60.0,
         cwd: Path | None = None,
-        unsaid: tuple[bytes, ...] = (),
+        heard: Callable[[bytes], bytes] = bytes,
         **environment: str,
     ) -> Seen:
         """A program to its end, which has to be the expected one; `stdin` of None is a closed one.
 
-        Lines on stderr that begin with one of `unsaid` are left out: with them it names the side.
+        `heard` takes from stderr what names the side.
         """
         # A case that fails on both sides alike has shown nothing.
         feed: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
@@ -109,8 +109,7 @@ class Side:
             done.stdout[-2000:],
             done.stderr[-2000:],
         )
-        err = b"".join(line for line in done.stderr.splitlines(keepends=True) if not line.startswith(unsaid))
-        return Seen(done.returncode, short(done.stdout), short(err))
+        return Seen(done.returncode, short(done.stdout), short(heard(done.stderr)))
 
     def start(self, command: list[Any], **more: Any) -> subprocess.Popen[bytes]:
         """A program left running, ended with the gate at the latest."""
@@ -221,14 +220,14 @@ class Sides:
         """Run a case on both sides, one after the other; they must have seen the same. Gives what they saw."""
         direct = case(self._side("direct"))
         through = case(self._side("through"))
-        assert through == direct
+        assert through == direct, f"\ndirect:  {direct!r}\nthrough: {through!r}"
         return direct
 
     def at_once(self, case: Case) -> object:
         """The same with both at a time, in directories of their own, for what is slow and names no place."""
         with ThreadPoolExecutor(2) as pool:
             direct, through = pool.map(lambda name: case(self._side(name, name)), ("direct", "through"))
-        assert through == direct
+        assert through == direct, f"\ndirect:  {direct!r}\nthrough: {through!r}"
         return direct
 
     def through(self) -> Side:
