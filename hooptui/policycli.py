@@ -51,7 +51,9 @@ def _check(args: argparse.Namespace) -> int:
     if report.policy is None:
         return 2
     policy = report.policy
-    print(f"{len(policy.rules)} rules, {len(policy.masks)} masks, {len(policy.tests)} tests, version {policy.short}")
+    print(
+        f"{len(policy.rules)} rules, {len(policy.masks)} masks, {len(policy.watches)} watches, {len(policy.tests)} tests, version {policy.short}"
+    )
     return 0
 
 
@@ -69,7 +71,7 @@ def _coverage(policy: Policy) -> int:
         print(f"fails as it is: {result}")
     for one in report.uncovered:
         print(f"{one.where}: {one.id}: no test notices when it is removed")
-    print(f"{report.covered} of {report.total} rules and masks are covered by tests")
+    print(f"{report.covered} of {report.total} rules, masks and watches are covered by tests")
     return 0 if report.ok else 1
 
 

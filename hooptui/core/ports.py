@@ -10,6 +10,7 @@ from hooptui.core.approvals import Approval
 from hooptui.core.events import Event
 from hooptui.core.gate import Killed, Masked
 from hooptui.core.model import Access, Column, Decision, Identity, MaskSet, Operation, Target
+from hooptui.core.watch import WatchRule
 
 NOTHING: frozenset[str] = frozenset()
 
@@ -42,6 +43,9 @@ class Judge(Protocol):
         """`granted` are the rules that just-in-time access has put in force for this session: they count as allows."""
 
     def masks(self, identity: Identity, target: Target) -> MaskSet: ...
+
+    def watches(self, identity: Identity, target: Target) -> tuple[WatchRule, ...]:
+        """What is looked for in this identity's terminals there."""
 
 
 class Ledger(Protocol):

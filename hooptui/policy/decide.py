@@ -36,7 +36,9 @@ from hooptui.core.model import (
 )
 from hooptui.core.ports import NOTHING, Admission
 from hooptui.core.vocabulary import COMMANDS, KUBERNETES_ACTIONS, SSH_ACTIONS, UNKNOWN
+from hooptui.core.watch import WatchEffect, WatchRule
 from hooptui.policy.match import Asked, What, applies
+from hooptui.policy.match_watch import looked_for
 from hooptui.policy.rules import Mask, Policy, Rule, RuleEffect
 
 MAX_VIEWS: Final = 2048
@@ -256,6 +258,8 @@ class PolicyJudge:
         self.version = policy.version
         self._rules = [Compiled(rule) for rule in policy.rules]
         self._masks = [(mask, applies(mask.when)) for mask in policy.masks]
+        ordered = sorted(policy.watches, key=lambda watch: (watch.effect is not WatchEffect.KILL, watch.id))
+        self._watches = [(looked_for(watch), applies(watch.when)) for watch in ordered]
         # The identity and the target stay in the value: as long as the entry lives, nothing else can have their ids.
         self._views: dict[tuple[int, int], tuple[Identity, Target, View]] = {}
         self._shared: dict[tuple[tuple[str, ...], tuple[str, ...], str, str], View] = {}
@@ -287,6 +291,12 @@ class PolicyJudge:
     def masks(self, identity: Identity, target: Target) -> MaskSet:
         """Every mask that applies, the strictest action first; the same object for the same policy, identity and target."""
         return self.view(identity, target).masks
+
+    def watches(self, identity: Identity, target: Target) -> tuple[WatchRule, ...]:
+        """Every watch that applies, those that kill first; none where there is no terminal."""
+        if target.protocol != "ssh":
+            return ()
+        return tuple(watch for watch, matches in self._watches if matches(identity, target))
 
     def decide(
         self, identity: Identity, target: Target, operation: Operation, granted: frozenset[str] = NOTHING

@@ -20,6 +20,7 @@ from hooptui.policy.rules import (
     Rule,
     RuleEffect,
     Test,
+    Watch,
     expand,
 )
 from hooptui.policy.rules_kubernetes import Kubernetes, incoherent, unsound
@@ -43,6 +44,7 @@ class Document:
     version: Literal[1]
     rules: tuple[Node, ...] = ()
     masks: tuple[Node, ...] = ()
+    watches: tuple[Node, ...] = ()
     tests: tuple[Node, ...] = ()
 
 
@@ -116,6 +118,7 @@ def parse(sources: Sequence[tuple[str, bytes]], problems: list[str] | None = Non
         tuple(reader.tests),
         hashlib.sha256(b"".join(sorted(digests))).hexdigest(),
         tuple(sorted(name for name, _ in sources)),
+        tuple(sorted(reader.watches, key=lambda watch: watch.id)),
     )
 
 
@@ -129,6 +132,7 @@ class _Reader:
         self.problems = problems
         self.rules: list[Rule] = []
         self.masks: list[Mask] = []
+        self.watches: list[Watch] = []
         self.tests: list[Test] = []
         self.taken: dict[str, Where] = {}
         """Every id that was written, also of rules with other faults: a test may name them without a second complaint."""
@@ -155,6 +159,12 @@ class _Reader:
                 self.masks.append(mask)
                 if mask.columns is None and mask.detect is None and mask.fields is None and not mask.secrets:
                     self.bad(node, path, "a mask of nothing", "one of the keys columns, detect, secrets, fields")
+        for index, node in enumerate(document.watches):
+            path = self.named(node, f"watches[{index}]")
+            watch = self.one(node, Watch, path)
+            if watch is not None:
+                self.watches.append(watch)
+                self.watched(watch, node, path)
         for index, node in enumerate(document.tests):
             test = self.one(node, Test, f"tests[{index}]")
             if test is not None:
@@ -181,7 +191,10 @@ class _Reader:
             self.taken[at.value] = at.where
         else:
             self.bad(
-                at, f"{path}.id", f"{quoted(at.value)} again (first at {first})", "an id that no other rule or mask has"
+                at,
+                f"{path}.id",
+                f"{quoted(at.value)} again (first at {first})",
+                "an id that no other rule, mask or watch has",
             )
         return f"{path} {at.value}" if at.value.isascii() and at.value.isprintable() and len(at.value) < 64 else path
 
@@ -285,6 +298,19 @@ class _Reader:
                     f"it in an allow of its own: which {key} {blind[0]} touches cannot be seen",
                 )  # fmt: skip
 
+    def watched(self, watch: Watch, node: Node, path: str) -> None:
+        """A watch looks at something, at a terminal."""
+        if watch.typed is None and watch.output is None:
+            self.bad(node, path, "a watch of nothing", "one of the keys typed, output")
+        protocol = watch.when.resource.protocol if watch.when.resource is not None else None
+        if protocol not in (None, "ssh"):
+            self.bad(
+                node, f"{path}.when.resource.protocol", str(protocol), "ssh: only it has terminals that are watched"
+            )
+        for key, globs in (("typed", watch.typed), ("output", watch.output)):
+            if any(not glob.strip("*? ") for glob in globs or ()):
+                self.bad(node.keys[key], f"{path}.{key}", "a pattern that every line matches", "some text to look for")
+
     def emergency(self, approval: Approval, node: Node, path: str) -> None:
         """Who breaks the glass acts alone, so it is short, and what is said of it is meant."""
         at = node.keys.get("break_glass_lasts")
@@ -305,6 +331,7 @@ class _Reader:
     def sound(self, test: Test, node: Node, path: str) -> None:
         request = node.get("request")
         said = [key for key in ("sql", "facts", "ssh", "asks", "kubernetes") if getattr(test.request, key) is not None]
+        lines = [key for key in ("typed", "output") if getattr(test.request, key) is not None]
         if request is not None and len(said) > 1:
             self.bad(
                 request, f"{path}.request", " and ".join(said), f"one of the {'two' if len(said) == 2 else 'them'}"
@@ -313,14 +340,20 @@ class _Reader:
             self.bad(
                 request.keys["protocol"],
                 f"{path}.request.protocol",
-                f"it beside {said[0]}",
+                f"it beside {(said + lines)[0]}",
                 f"{test.request.speaks}, or no protocol",
             )
         if request is not None and (stated := test.request.kubernetes) and (wrong := unsound(stated)):
             self.bad(request, f"{path}.request.kubernetes", *wrong)
-        if test.expect is None and test.masks is None:
-            self.bad(node, path, "a test of nothing", "the key expect, masks or both")
+        if test.expect is None and test.masks is None and test.watches is None:
+            self.bad(node, path, "a test of nothing", "one of the keys expect, masks, watches")
+        if bool(lines) != (test.watches is not None):
+            found, wanted = ("watches", "request.typed or request.output") if not lines else (lines[0], "watches")
+            self.bad(node, path, f"{found} alone", f"{wanted} as well: which watches notice which line")
         by, masks, granted = node.get("by"), node.get("masks"), node.get("granted")
+        watches = node.get("watches")
+        for index, item in enumerate(watches.items() if watches is not None else ()):
+            self.later.append((item, f"{path}.watches[{index}]", str(item.value)))
         if by is not None and test.by is not None:
             self.later.append((by, f"{path}.by", test.by))
         for index, item in enumerate(masks.items() if masks is not None else ()):
@@ -331,8 +364,9 @@ class _Reader:
     def across(self) -> None:
         for node, path, name in self.later:
             if name not in self.taken:
-                self.bad(node, path, node.found, f"the id of a rule or mask in these files{nearest(name, self.taken)}")
-        if len(self.rules) + len(self.masks) > MAX_RULES:
-            self.problems.append(
-                f"policy:1: found {len(self.rules) + len(self.masks)} rules and masks, expected at most {MAX_RULES}"
-            )
+                self.bad(
+                    node, path, node.found, f"the id of a rule, mask or watch in these files{nearest(name, self.taken)}"
+                )
+        total = len(self.rules) + len(self.masks) + len(self.watches)
+        if total > MAX_RULES:
+            self.problems.append(f"policy:1: found {total} rules, masks and watches, expected at most {MAX_RULES}")

@@ -12,8 +12,9 @@ from typing import Annotated, Literal
 
 from hooptui.core.model import Kind, MaskAction, Risk, Scope
 from hooptui.core.vocabulary import COMMANDS, GROUPS, NEUTRAL, UNKNOWN
+from hooptui.core.watch import WatchEffect
 from hooptui.policy.rules_kubernetes import Kubernetes, StatedKubernetes
-from hooptui.policy.rules_ssh import Ssh, StatedSsh
+from hooptui.policy.rules_ssh import Ssh, StatedSsh, Texts
 from hooptui.strictyaml import Between, Duration, Matches, NotEmpty, OneOf, OneOrMany, Where, nearest
 
 DETECTORS = frozenset({"credit-card", "us-ssn", "email", "iban", "phone", "jwt", "api-key", "private-key"})
@@ -195,6 +196,22 @@ class Mask:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """What is looked for in an open terminal of an SSH session. By the time it is seen it has been typed, or shown."""
+
+    id: Identifier
+    effect: WatchEffect
+    where: Where
+    reason: Words = ""
+    """Shown to the operator, and to the client whose session it ends."""
+    when: MaskWhen = MaskWhen()
+    typed: Texts | None = None
+    """Globs over whole typed lines, as the target echoed them, without the prompt and blanks around them; case is ignored."""
+    output: Texts | None = None
+    """Globs over whole lines of output, without colours; case is ignored."""
+
+
+@dataclass(frozen=True, slots=True)
 class StatedFacts:
     """What a statement does, said instead of read from SQL."""
 
@@ -227,13 +244,18 @@ class Request:
     kubernetes: StatedKubernetes | None = None
     """What is asked of a cluster."""
     in_transaction: bool = False
+    typed: Words | None = None
+    """A line typed into a terminal of a target of SSH."""
+    output: Words | None = None
+    """A line that such a terminal shows."""
 
     @property
     def speaks(self) -> str:
         """The protocol: the one of what is asked."""
         if self.kubernetes is not None:
             return "kubernetes"
-        return self.protocol if self.ssh is None and self.asks is None else "ssh"
+        said = (self.ssh, self.asks, self.typed, self.output)
+        return self.protocol if all(one is None for one in said) else "ssh"
 
 
 class Expect(StrEnum):
@@ -261,6 +283,8 @@ class Test:
     """A rule that must be among those that decided."""
     masks: frozenset[Identifier] | None = None
     """Exactly the masks that must hold for this identity on this target."""
+    watches: frozenset[Identifier] | None = None
+    """Exactly the watches that must notice the typed line and the output of the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +297,7 @@ class Policy:
     version: str
     """SHA-256, hexadecimal, over the texts of the files; see `loader`."""
     files: tuple[str, ...] = ()
+    watches: tuple[Watch, ...] = ()
 
     @property
     def short(self) -> str:
@@ -280,11 +305,12 @@ class Policy:
         return self.version[:12]
 
     def without(self, name: str) -> Policy:
-        """The same policy less one rule or mask."""
+        """The same policy less one rule, mask or watch."""
         return replace(
             self,
             rules=tuple(rule for rule in self.rules if rule.id != name),
             masks=tuple(mask for mask in self.masks if mask.id != name),
+            watches=tuple(watch for watch in self.watches if watch.id != name),
         )
 
 

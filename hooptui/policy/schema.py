@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from hooptui.policy.rules import Command, Mask, Rule, Test
+from hooptui.policy.rules import Command, Mask, Rule, Test, Watch
 from hooptui.strictyaml import Between, Duration, Matches, NotEmpty, OneOf, OneOrMany, Size, fields, is_record
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -31,6 +31,7 @@ def schema() -> Schema:
             "version": {"const": 1},
             "rules": {"type": "array", "items": of(Rule)},
             "masks": {"type": "array", "items": of(Mask)},
+            "watches": {"type": "array", "items": of(Watch)},
             "tests": {"type": "array", "items": of(Test)},
         },
     }

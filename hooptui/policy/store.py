@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hooptui.core.model import Decision, Identity, MaskSet, Operation, Target
 from hooptui.core.ports import NOTHING, Admission
+from hooptui.core.watch import WatchRule
 from hooptui.policy.decide import PolicyJudge
 from hooptui.policy.loader import files, load
 from hooptui.policy.rules import Policy, PolicyError
@@ -51,6 +52,9 @@ class PolicyHolder:
 
     def masks(self, identity: Identity, target: Target) -> MaskSet:
         return self._judge.masks(identity, target)
+
+    def watches(self, identity: Identity, target: Target) -> tuple[WatchRule, ...]:
+        return self._judge.watches(identity, target)
 
     # --- the files
 

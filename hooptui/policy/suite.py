@@ -23,6 +23,7 @@ from hooptui.core.model import (
     Target,
     nothing,
 )
+from hooptui.core.watch import WatchRule
 from hooptui.policy.decide import PolicyJudge
 from hooptui.policy.loader import load
 from hooptui.policy.match import spoken
@@ -106,7 +107,7 @@ class TestReport:
 
 @dataclass(frozen=True, slots=True)
 class Uncovered:
-    """A rule or mask whose absence no test notices."""
+    """A rule, mask or watch whose absence no test notices."""
 
     id: str
     where: Where
@@ -118,7 +119,7 @@ class Uncovered:
 @dataclass(frozen=True, slots=True)
 class CoverageReport:
     total: int
-    """Rules and masks."""
+    """Rules, masks and watches."""
     uncovered: tuple[Uncovered, ...]
     failing: tuple[TestResult, ...]
     """Tests that fail as it is; coverage means nothing until they pass."""
@@ -220,9 +221,9 @@ def run_tests(
 def coverage(
     policy: Policy, reader: SqlReader, commands: CommandReader = _unread, requests: RequestReader = _unasked
 ) -> CoverageReport:
-    """Take away each rule and each mask in turn; some test must fail then."""
+    """Take away each rule, mask and watch in turn; some test must fail then."""
     ready = [(test, facts_of(test.request, reader, commands, requests)) for test in policy.tests]
-    parts = [(rule.id, rule.where) for rule in policy.rules] + [(mask.id, mask.where) for mask in policy.masks]
+    parts = [(one.id, one.where) for several in (policy.rules, policy.masks, policy.watches) for one in several]
     uncovered = tuple(Uncovered(name, where) for name, where in parts if not _run(policy.without(name), ready).failed)
     return CoverageReport(len(parts), uncovered, _run(policy, ready).failed)
 
@@ -240,8 +241,8 @@ def facts_of(
     if (asks := request.asks) is not None:
         started = tuple(Invocation(*_program(line)) for line in asks.programs)
         return SshFacts(asks.actions, started, asks.paths, asks.destinations, size=asks.size, unknown=asks.unknown)
-    if request.protocol != "postgres":
-        return nothing(request.protocol)
+    if request.speaks != "postgres":
+        return nothing(request.speaks)
     said: StatedFacts | None = request.facts
     if said is None:
         return _NOTHING
@@ -326,7 +327,16 @@ def _one(judge: PolicyJudge, test: Test, facts: Facts) -> TestResult:
         masks = frozenset(rule.id for rule in judge.masks(identity, target).rules)
         if masks != test.masks:
             wrong.append(f"expected masks {_listed(test.masks)}, got {_listed(masks)}")
+    if test.watches is not None:
+        noticed = frozenset(one.id for one in judge.watches(identity, target) if _notices(one, test.request))
+        if noticed != test.watches:
+            wrong.append(f"expected watches {_listed(test.watches)} to notice it, got {_listed(noticed)}")
     return TestResult(test.name, test.where, got, tuple(wrong))
+
+
+def _notices(watch: WatchRule, request: Request) -> bool:
+    pairs = ((watch.typed, request.typed), (watch.output, request.output))
+    return any(matches is not None and line is not None and matches(line) for matches, line in pairs)
 
 
 def _listed(names: frozenset[str]) -> str:

@@ -28,6 +28,7 @@ from hooptui.core.model import (
 )
 from hooptui.core.ports import Admission, ResultMask
 from hooptui.core.session import Session
+from hooptui.core.watch import WatchRule
 
 T = TypeVar("T")
 
@@ -90,6 +91,9 @@ class Says:
 
     def masks(self, identity: Identity, target: Target) -> MaskSet:
         return MaskSet()
+
+    def watches(self, identity: Identity, target: Target) -> tuple[WatchRule, ...]:
+        return ()
 
 
 class Clear:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hooptui.core.model import Kind, MaskAction, Risk, Scope
+from hooptui.core.watch import WatchEffect
 from hooptui.policy.loader import MAX_FILES, PolicyError, load, parse
 from hooptui.policy.rules import Approval, RuleEffect
 from tests.policy.making import policy, problems
@@ -58,6 +59,15 @@ def test_a_rule_is_kept_as_written() -> None:
 def test_a_mask_is_kept_as_written() -> None:
     (mask,) = policy("masks: [{id: m, columns: ['*.email', c.ssn], detect: [jwt], action: partial}]").masks
     assert (mask.columns, mask.detect, mask.action) == (("*.email", "c.ssn"), {"jwt"}, MaskAction.PARTIAL)
+
+
+def test_a_watch_is_kept_as_written() -> None:
+    made = policy(
+        "watches: [{id: w, effect: kill, reason: no, when: {principal: {groups: [a]}}, typed: 'rm *', output: [x, 'y*']}]"
+    )
+    (watch,) = made.watches
+    assert (watch.effect, watch.reason, watch.typed, watch.output) == (WatchEffect.KILL, "no", ("rm *",), ("x", "y*"))
+    assert made.without("w").watches == () and made.without("v").watches == (watch,)
 
 
 RULES = [
@@ -167,16 +177,32 @@ def test_what_is_wrong_with_a_rule(rule: str, said: str | None) -> None:
          "(did you mean credit-card?)"),
         ("masks: [{id: m, action: hash, columns: [a], when: {postgres: {}}}]",
          'a.yaml:2: masks[0] m.when: found the unknown key "postgres", expected one of principal, resource'),
-        ("tests: [{name: t, request: {resource: r}}]", "a.yaml:2: tests[0]: found a test of nothing, expected the key expect, masks or both"),
+        ("tests: [{name: t, request: {resource: r}}]", "a.yaml:2: tests[0]: found a test of nothing, expected one of the keys expect, masks, watches"),
         ("tests: [{name: t, request: {resource: r, sql: x, facts: {}}, expect: deny}]",
          "a.yaml:2: tests[0].request: found sql and facts, expected one of the two"),
         ("tests: [{name: t, request: {resource: r}, expect: denied}]",
          'a.yaml:2: tests[0].expect: found "denied", expected one of allow, deny, hold, refused-to-connect, access (did you mean deny?)'),
         ("tests: [{name: t, request: {resource: r}, expect: deny, by: nobody}]",
-         'a.yaml:2: tests[0].by: found "nobody", expected the id of a rule or mask in these files'),
+         'a.yaml:2: tests[0].by: found "nobody", expected the id of a rule, mask or watch in these files'),
         ("tests: [{name: t, request: {resource: r}, masks: [mm]}]",
-         'a.yaml:2: tests[0].masks[0]: found "mm", expected the id of a rule or mask in these files'),
-        ("ruels: []", 'a.yaml:2: found the unknown key "ruels", expected one of version, rules, masks, tests (did you mean rules?)'),
+         'a.yaml:2: tests[0].masks[0]: found "mm", expected the id of a rule, mask or watch in these files'),
+        ("watches: [{id: w, effect: alert}]", "a.yaml:2: watches[0] w: found a watch of nothing, expected one of the keys typed, output"),
+        ("watches: [{id: w, effect: deny, typed: a}]", 'a.yaml:2: watches[0] w.effect: found "deny", expected one of alert, kill'),
+        ("watches: [{id: w, effect: kill, typed: [a, '* ?*']}]",
+         "a.yaml:2: watches[0] w.typed: found a pattern that every line matches, expected some text to look for"),
+        ("watches: [{id: w, effect: kill, typed: a, when: {resource: {protocol: postgres}}}]",
+         "a.yaml:2: watches[0] w.when.resource.protocol: found postgres, expected ssh: only it has terminals that are watched"),
+        ("watches: [{id: w, effect: kill, typed: a, approval: {by: [a]}}]",
+         'a.yaml:2: watches[0] w: found the unknown key "approval", expected one of id, effect, reason, when, typed, output'),
+        ("tests: [{name: t, request: {resource: r, typed: ls}, expect: deny}]",
+         "a.yaml:2: tests[0]: found typed alone, expected watches as well: which watches notice which line"),
+        ("tests: [{name: t, request: {resource: r}, watches: []}]",
+         "a.yaml:2: tests[0]: found watches alone, expected request.typed or request.output as well: which watches notice which line"),
+        ("tests: [{name: t, request: {resource: r, typed: ls}, watches: [ww]}]",
+         'a.yaml:2: tests[0].watches[0]: found "ww", expected the id of a rule, mask or watch in these files'),
+        ("tests: [{name: t, request: {resource: r, protocol: postgres, typed: ls}, watches: []}]",
+         "a.yaml:2: tests[0].request.protocol: found it beside typed, expected ssh, or no protocol"),
+        ("ruels: []", 'a.yaml:2: found the unknown key "ruels", expected one of version, rules, masks, watches, tests (did you mean rules?)'),
         ("rules: {}", "a.yaml:2: rules: found a mapping, expected a list"),
         ("rules: [&a {id: r, effect: deny, when: {}}, *a]",
          "a.yaml:2:9: found an anchor, expected the value without it; anchors are not read (text with & goes in quotes)"),
@@ -222,7 +248,7 @@ def test_all_problems_of_all_files_at_once() -> None:
 def test_an_id_is_taken_once_over_all_files() -> None:
     said = problems("rules:\n" + ALLOW % "r", "rules:\n" + ALLOW % "r")
     assert said == [
-        'b.yaml:3: rules[0].id: found "r" again (first at a.yaml:3), expected an id that no other rule or mask has'
+        'b.yaml:3: rules[0].id: found "r" again (first at a.yaml:3), expected an id that no other rule, mask or watch has'
     ]
 
 

@@ -57,6 +57,8 @@ def test_it_agrees_with_the_loader_on_single_keys(rule: str, said: str | None) -
         "masks: [{id: m, action: hash, detect: [x]}]",
         "tests: [{name: t}]",
         "tests: [{name: t, request: {resource: r}, expect: denied}]",
+        "watches: [{id: w, effect: deny, typed: [a]}]",
+        "watches: [{id: w, effect: kill, typed: []}]",
         "rulez: []",
         "rules: [{id: r, effect: approve, when: {}, approval: {by: [a], expires: soon}}]",
         "rules: [{id: r, effect: approve, when: {}, approval: {by: [a], expires: 10}}]",
