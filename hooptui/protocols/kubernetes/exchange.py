@@ -343,7 +343,11 @@ class Exchange:
         if self._answer.started:
             self._broken(words, code)
             return
-        self._answer.status(code, replies.status(code, words))
+        if self._info.is_resource:
+            self._answer.status(code, replies.status(code, words))
+        else:
+            # Of discovery that fails, client-go shows a person nothing but a plain text.
+            self._answer.plain(code, f"hooptui: {words}")
         await self._answer.flush()
 
     def _farewell(self) -> None:

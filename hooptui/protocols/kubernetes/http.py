@@ -11,6 +11,7 @@ from typing import Final
 
 import h11
 
+from hooptui.core.visible import visible
 from hooptui.protocols.kubernetes import replies
 from hooptui.protocols.kubernetes.limits import Limits
 from hooptui.protocols.kubernetes.plug import Plug
@@ -196,5 +197,12 @@ class Answer:
     def status(self, code: int, body: bytes, headers: Headers = ()) -> None:
         """A whole answer of the gateway's own: a Status document."""
         self.start(code, "", (JSON, ("Cache-Control", "no-store"), *headers), len(body))
+        self.data(body)
+        self.end()
+
+    def plain(self, code: int, words: str) -> None:
+        """The same in plain text, made inert."""
+        body = f"{visible(words)}\n".encode()
+        self.start(code, "", (("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")), len(body))
         self.data(body)
         self.end()

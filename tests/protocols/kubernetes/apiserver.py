@@ -119,7 +119,7 @@ class ApiServer:
             await self.log(plug, answer)
         elif query.get("watch"):
             await self.watch(plug, answer)
-        elif one.method == "GET" and path in self.objects:
+        elif one.method in ("GET", "HEAD") and path in self.objects:
             self.json(answer, self.objects[path])
         elif one.method == "GET" and path.rpartition("/")[2] in KINDS:
             kind = KINDS[path.rpartition("/")[2]]
