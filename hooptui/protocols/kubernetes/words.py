@@ -17,6 +17,8 @@ _VERBS = {
     "portforward": "port-forward",
 }
 
+_RAW = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "replace", "PATCH": "patch", "DELETE": "delete"}
+
 
 def verb(facts: KubernetesFacts) -> str:
     """One word for a narrow column."""
@@ -38,7 +40,7 @@ def text(request: Request, facts: KubernetesFacts, notes: Iterable[str] = ()) ->
     """`delete deployments.apps/web -n prod (cascade=background)`; `notes` stand in the brackets."""
     said = verb(facts)
     if not facts.resource or said == "proxy" or not facts.understood:
-        parts = [_raw(request, facts)]
+        parts = [_raw(request)]
     elif said == "exec":
         parts = [said, facts.name, *_where(facts), *_streams(facts), "--", shlex.join(facts.command)]
     elif said in ("attach", "port-forward", "logs"):
@@ -51,9 +53,8 @@ def text(request: Request, facts: KubernetesFacts, notes: Iterable[str] = ()) ->
     return " ".join(part for part in parts if part) + (f" ({listed})" if listed else "")
 
 
-def _raw(request: Request, facts: KubernetesFacts) -> str:
-    method = request.method.lower()
-    return f"{'get' if method in ('get', 'head') else method} --raw {shlex.quote(request.target())}"
+def _raw(request: Request) -> str:
+    return f"{_RAW[request.method]} --raw {shlex.quote(request.target())}"
 
 
 def _object(facts: KubernetesFacts, said: str) -> str:

@@ -44,3 +44,10 @@ def facts(line: str, body: bytes = b"", kind: str = "", *headers: str) -> Kubern
     found = operation(line, body, kind, *headers).facts
     assert isinstance(found, KubernetesFacts)
     return found
+
+
+def unknown(line: str, body: bytes, kind: str = JSON) -> str:
+    """Why a body is not understood; fails when it is."""
+    found = facts(line, body, kind)
+    assert not found.understood and found.commands
+    return found.unknown
