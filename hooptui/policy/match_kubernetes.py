@@ -25,7 +25,7 @@ def covers_kind(globs: Iterable[str]) -> _Kinds:
     if "*" in listed:
         return lambda facts: True
     patterns = [
-        (_one(name), _one("*" if name == "*" and not group else group), _one(part))
+        (_one(name), _one("*" if name == "*" and not group else group), _part(part))
         for name, group, part in map(_split, listed)
     ]
     return lambda facts: any(
@@ -35,7 +35,9 @@ def covers_kind(globs: Iterable[str]) -> _Kinds:
 
 def touches_kind(globs: Iterable[str]) -> _Kinds:
     """For a deny or approve: a name without a group is of any group, one without a subresource has all of them. Case is ignored."""
-    patterns = [(_one(name), _one(group or "*"), _one(part or "*")) for name, group, part in map(_split, globs)]
+    patterns = [
+        (_one(name), _one(group or "*"), _part(part) if part else _one("*")) for name, group, part in map(_split, globs)
+    ]
     return lambda facts: any(
         name(facts.resource.lower()) and group(facts.group.lower()) and part(facts.subresource.lower())
         for name, group, part in patterns
@@ -46,6 +48,12 @@ def _split(glob: str) -> tuple[str, str, str]:
     whole, _, part = glob.partition("/")
     name, _, group = whole.partition(".")
     return name, group, part
+
+
+def _part(glob: str) -> Callable[[str], bool]:
+    """Of a subresource: `pods/*` is not pods."""
+    matches = _one(glob)
+    return lambda text: matches(text) and bool(text) is bool(glob)
 
 
 def _one(glob: str) -> Callable[[str], bool]:
