@@ -8,8 +8,7 @@ from typing import Final
 
 import asyncssh
 
-from hooptui.core.approvals import Approval
-from hooptui.core.gate import CannotRecord, Refused, Why
+from hooptui.core.gate import CannotRecord, Refused
 from hooptui.protocols.ssh import operations, replies
 from hooptui.protocols.ssh.files import SFTP, Files
 from hooptui.protocols.ssh.guarded import guarded
@@ -21,12 +20,11 @@ from hooptui.protocols.ssh.sessions import EMERGENCY, PACKET, REASON, SessionCha
 from hooptui.protocols.ssh.transfers import Transfer
 from hooptui.protocols.ssh.transport import send
 from hooptui.protocols.ssh.upstream import UpstreamFailed
+from hooptui.protocols.ssh.voice import Voice
 
 INTERRUPT: Final = b"\x03"
 INTERRUPTED: Final = 130
 """Exit status of what its own client took back: a shell's own for SIGINT."""
-UNREAD: Final = 64 * 1024
-"""Bytes of reminders that a client may leave unread."""
 
 
 class ClientEnd(asyncssh.SSHServerSession[bytes]):
@@ -34,6 +32,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._voice = Voice(link.session)
         self._chan: SessionChannel | None = None
         self._start: Start | None = None
         self._terminal: Terminal | None = None
@@ -81,11 +80,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
             self._target.close()
 
     def farewell(self, message: str) -> None:
-        chan = self._chan
-        if chan is None or chan.is_closing():
-            return
-        chan.write_stderr(replies.shown((message,), terminal=self._terminal is not None))
-        chan.exit_with_signal("KILL", msg=message)
+        self._voice.killed(message)
 
     async def parted(self) -> None:
         await self._parted.wait()
@@ -95,13 +90,13 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
     @guarded(None)
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         assert isinstance(chan, SessionChannel)
-        self._chan = chan
+        self._chan = self._voice.chan = chan
         self._link.runs.add(self)
 
     @guarded(False)
     def pty_requested(self, term_type: str, term_size: tuple[int, int, int, int], term_modes: object) -> bool:
         modes = dict(term_modes) if isinstance(term_modes, dict) else {}
-        self._terminal = Terminal(term_type, term_size, modes)
+        self._terminal, self._voice.terminal = Terminal(term_type, term_size, modes), True
         return True
 
     @guarded(False)
@@ -192,7 +187,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
     def failed(self, fault: Exception) -> None:
         """See `guarded`."""
         self._link.trouble("fault", f"a channel ended by a fault of the gateway: {type(fault).__name__}")
-        self._end(("the gateway failed; its operator has been told",), replies.FAILED)
+        self._voice.end(("the gateway failed; its operator has been told",), replies.FAILED)
         if self._target is not None:
             self._target.close()
 
@@ -231,7 +226,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         elif signal is not None:
             chan.exit_with_signal(*signal)
         elif lost:
-            self._end(("the target's side closed the connection",), replies.FAILED)
+            self._voice.end(("the target's side closed the connection",), replies.FAILED)
         else:
             # As sshd does when what it ran has no status: it closes and leaves the client to its own words.
             chan.close()
@@ -256,30 +251,30 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         try:
             if start.kind == "subsystem" and start.text == SFTP:
                 # Opening it does nothing; each request inside is an operation of its own.
-                connection = await link.entered(self._waiting)
+                connection = await link.entered(self._voice.waiting)
                 number, outlet = 0, self._guarded(None)
             else:
                 operation, transfer = operations.start(start, link.read, longest=link.limits.command)
-                number, connection = await link.permit(operation, self._held, self._waiting)
+                number, connection = await link.permit(operation, self._voice.held, self._voice.waiting)
                 outlet = self._outlet(number, transfer)
             if waits:
-                self._let_in()
+                self._voice.let_in()
             await self._open(start, number, connection, outlet)
         except Refused as refused:
-            self._end(replies.refused(refused), replies.NOT_ALLOWED)
+            self._voice.end(replies.refused(refused), replies.NOT_ALLOWED)
             if session.access is not None:
                 link.connection.disconnect(asyncssh.DISC_BY_APPLICATION, refused.message)
         except UpstreamFailed as failed:
             name = link.target.target.name
-            self._end(
+            self._voice.end(
                 (f'cannot open target "{name}": {failed.public}', "hooptui is up; its operator has been told"),
                 replies.FAILED,
             )
         except asyncssh.ChannelOpenError as no:
-            self._end((f"the target refuses: {no.reason}",), replies.FAILED)
+            self._voice.end((f"the target refuses: {no.reason}",), replies.FAILED)
         except asyncssh.Error as lost:
             link.trouble("upstream-lost", f"the connection broke while a channel was opened: {type(lost).__name__}")
-            self._end(("the target's side closed the connection",), replies.FAILED)
+            self._voice.end(("the target's side closed the connection",), replies.FAILED)
         except Exception as fault:  # noqa: BLE001 - whatever it was, it is this channel's end and the operator's to know
             self.failed(fault)
 
@@ -343,7 +338,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
                 self._free("files")
 
         self._files = Files(
-            self._link.session, self._held, transfer, up=up, down=self.out, end=self._broken, pause=pause
+            self._link.session, self._voice.held, transfer, up=up, down=self.out, end=self._broken, pause=pause
         )
         return self._files
 
@@ -377,7 +372,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
 
     def _broken(self, reason: str) -> None:
         """The other side's SFTP makes no sense, or the client's."""
-        self._end((reason,), replies.FAILED)
+        self._voice.end((reason,), replies.FAILED)
         if self._target is not None:
             self._target.close()
 
@@ -389,33 +384,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         self.shut()
         self.farewell("hooptui cannot record this session, so it ends here")
 
-    def _held(self, approval: Approval, remaining: float) -> None:
-        self._say(replies.held(approval, remaining))
-
-    def _waiting(self, approval: Approval, remaining: float) -> None:
-        self._say(replies.waiting(approval, remaining))
-
-    def _let_in(self) -> None:
-        session = self._link.session
-        grant = session.grant
-        left = grant.until - session.house.clock.now() if grant is not None else None
-        self._say(replies.let_in(left, grant.approval if grant is not None else 0))
-
-    def _say(self, lines: tuple[str, ...]) -> None:
-        chan = self._chan
-        if chan is None or chan.is_closing():
-            # It may have closed with input still unread, of which asyncssh says nothing before that is read.
-            raise Refused(Why.WITHDRAWN, "withdrawn by the client before a verdict")
-        if chan.get_write_buffer_size() <= UNREAD:
-            chan.write_stderr(replies.shown(lines, terminal=self._terminal is not None))
-
     def _withdraw(self) -> None:
         if self._task is not None:
             self._task.cancel()
-        self._end(("withdrawn",), INTERRUPTED)
-
-    def _end(self, lines: tuple[str, ...], status: int) -> None:
-        chan = self._chan
-        if chan is not None and not chan.is_closing():
-            chan.write_stderr(replies.shown(lines, terminal=self._terminal is not None))
-            chan.exit(status)
+        self._voice.end(("withdrawn",), INTERRUPTED)
