@@ -10,47 +10,17 @@
 
 from __future__ import annotations
 
-from binascii import hexlify
-from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final
 
 import msgspec
 
 from hooptui.audit.codec import Unreadable
-from hooptui.audit.keys import Signer
+from hooptui.audit.shapes import Checkpoint, Gap
+from hooptui.audit.tail import Chain, checkpoint_line, genesis, line_hash, signed
 
-_encode: Final = msgspec.json.Encoder().encode
+__all__ = ["ABSENT", "Chain", "Checkpoint", "Gap", "Record", "checkpoint_line", "genesis", "line_hash", "parse", "signed"]
+
 ABSENT: Final = msgspec.Raw()
-
-
-class Checkpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whoever holds the key vouches for everything up to and including record `seq - 1`."""
-
-    at: float
-    key: str
-    """Fingerprint of the public key."""
-    sig: str
-    """Ed25519 signature over `signed(seq, prev, at, key)`, lower-case hex."""
-
-
-class Gap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Recording had stopped and goes on. Records up to `after` had been acknowledged as durable before; the `again` that
-    follow it were not, were kept in memory, and are written before this one."""
-
-    at: float
-    since: float
-    segment: str
-    after: int
-    again: int
-    error: str
-
-    @property
-    def words(self) -> str:
-        return (
-            f"the journal could not be written for {self.at - self.since:.1f} s ({self.error}); records up to"
-            f" {self.after} were durable before, the {self.again} after it were written again from memory"
-        )
 
 
 class Record(msgspec.Struct, forbid_unknown_fields=True):
@@ -65,58 +35,6 @@ class Record(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _record: Final = msgspec.json.Decoder(Record)
-
-
-@dataclass(slots=True)
-class Chain:
-    """The end of the chain: what the next line has to name."""
-
-    seq: int
-    """Sequence number of the last line; 0 before the first."""
-    hash: bytes
-    """Its hash, 64 hex digits."""
-
-    def event(self, event: bytes) -> bytes:
-        """The next line, newline included, for an encoded event."""
-        # `_add`, written out: this is the hot path.
-        self.seq += 1
-        line = b'{"seq":%d,"prev":"%b","event":%b}' % (self.seq, self.hash, event)
-        self.hash = hexlify(sha256(line).digest())
-        return line + b"\n"
-
-    def checkpoint(self, signer: Signer, at: float) -> bytes:
-        """The next line: a signature over everything so far."""
-        seq, prev = self.seq + 1, self.hash.decode()
-        sig = signer.sign(signed(seq, prev, at, signer.fingerprint))
-        return self._add(checkpoint_line(seq, prev, Checkpoint(at, signer.fingerprint, sig.hex())))
-
-    def gap(self, gap: Gap) -> bytes:
-        return self._add(b'{"seq":%d,"prev":"%b","gap":%b}' % (self.seq + 1, self.hash, _encode(gap)))
-
-    def _add(self, line: bytes) -> bytes:
-        self.hash = hexlify(sha256(line).digest())
-        self.seq += 1
-        return line + b"\n"
-
-
-def genesis(fingerprint: str) -> Chain:
-    """The empty chain of a key."""
-    return Chain(0, line_hash(b"hooptui journal v1\n" + fingerprint.encode()))
-
-
-def line_hash(line: bytes) -> bytes:
-    """Hash of a line without its newline, as 64 hex digits."""
-    return hexlify(sha256(line).digest())
-
-
-def signed(seq: int, prev: str, at: float, key: str) -> bytes:
-    """What a checkpoint's signature covers."""
-    return f"hooptui journal checkpoint v1\nseq {seq}\nprev {prev}\nat {at!r}\nkey {key}\n".encode()
-
-
-def checkpoint_line(seq: int, prev: str, checkpoint: Checkpoint) -> bytes:
-    """The only way to write this checkpoint; the checker compares it with what it found."""
-    return b'{"seq":%d,"prev":"%b","checkpoint":%b}' % (seq, prev.encode(), _encode(checkpoint))
 
 
 def parse(line: bytes) -> Record:

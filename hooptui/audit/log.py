@@ -20,6 +20,7 @@ from hooptui.audit.codec import Unwritable, encode_event
 from hooptui.audit.files import JournalError, Layout, day_of, session_name, words
 from hooptui.audit.recording import Recording
 from hooptui.audit.shared import Shared
+from hooptui.audit.staged import MANY, light, settle
 from hooptui.audit.writer import Limits, Writer, open_writer
 from hooptui.core.clock import Clock
 from hooptui.core.events import Event, Omitted, SessionClosed, SessionOpened, TornTail
@@ -28,6 +29,7 @@ from hooptui.core.model import Identity, Operation, Target
 
 STALLED = 5.0
 """Seconds after which a disk that does not answer counts as ill."""
+NOT_OPEN = "the session is not open, so it has no recording"
 _TURNS = frozenset({SessionOpened, SessionClosed, Omitted})
 
 
@@ -120,35 +122,36 @@ class AuditLog:
             CannotRecord: the log is ill, not started, closed or too far behind; the event holds what cannot be written; it
                 belongs into a recording and there is none; or a session of that name was recorded before.
         """
+        if light(event):
+            self._stage(event)
+            return
         shared, body = self._shared, event.body
         try:
             line = encode_event(event)
         except Unwritable as error:
             raise CannotRecord(str(error)) from None
-        # What `with` does, in two calls: it is the hot path.
+        # What `with` does, in two calls: the rows of great results come here.
         lock = shared.lock
         lock.acquire()
         try:
             if shared.refusal or shared.waiting > self._limits.pending_bytes:
                 if isinstance(body, SessionClosed):
                     shared.orphans.add(event.session)
-                raise CannotRecord(
-                    shared.refusal
-                    or f"{self._layout.journal}: {shared.waiting} bytes wait to be written, more than may"
-                )
+                raise self._full()
             recording = shared.open.get(event.session)
             kind = type(body)
             if kind in _TURNS:
                 recording = self._turn(event, recording)
             elif recording is not None and recording.refused:
                 raise CannotRecord(recording.refused)
+            if recording is None and kind.kept != "journal":
+                raise CannotRecord(NOT_OPEN)
+            self._settle_staged()
             size = 0
             if kind.kept == "journal":
                 entry = self._chain.event(line)
                 shared.lines.append(entry)
                 size = len(entry)
-            elif recording is None:
-                raise CannotRecord("the session is not open, so it has no recording")
             if recording is not None:
                 buffer = recording.buffer
                 if not buffer:
@@ -168,6 +171,7 @@ class AuditLog:
         with shared.lock:
             if shared.refusal:
                 raise CannotRecord(shared.refusal)
+            self._settle_staged()
             if shared.durable_seq >= self._chain.seq:
                 return
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -211,9 +215,52 @@ class AuditLog:
     def head(self) -> tuple[int, str]:
         """Sequence number and hash of the last record: an anchor, once noted elsewhere after `durable`."""
         with self._shared.lock:
+            self._settle_staged()
             return self._chain.seq, self._chain.hash.decode()
 
     # --- inside
+
+    def _stage(self, event: Event) -> None:
+        """`append` for a light event: the same questions in the same order, and its line is made later."""
+        shared = self._shared
+        lock = shared.lock
+        lock.acquire()
+        try:
+            if shared.refusal or shared.waiting > self._limits.pending_bytes:
+                raise self._full()
+            recording = shared.open.get(event.session)
+            if recording is None:
+                if event.body.kept != "journal":
+                    raise CannotRecord(NOT_OPEN)
+            elif recording.refused:
+                raise CannotRecord(recording.refused)
+            shared.staged.append(event)
+            shared.staged_for.append(recording)
+            if len(shared.staged) >= MANY:
+                self._settle_staged()
+            if shared.parked:
+                shared.parked = False
+                shared.wake.notify()
+        finally:
+            lock.release()
+
+    def _full(self) -> CannotRecord:
+        """Why nothing is taken now. The caller holds the lock."""
+        shared = self._shared
+        return CannotRecord(
+            shared.refusal or f"{self._layout.journal}: {shared.waiting} bytes wait to be written, more than may"
+        )
+
+    def _settle_staged(self) -> None:
+        """The caller holds the lock.
+
+        Raises:
+            CannotRecord: something is staged that cannot be written, a defect.
+        """
+        try:
+            settle(self._shared, self._chain)
+        except Unwritable as error:
+            raise CannotRecord(str(error)) from None
 
     def _turn(self, event: Event, recording: Recording | None) -> Recording | None:
         """A recording begins, ends or is cut; returns the one that gets this event. The caller holds the lock.

@@ -11,6 +11,7 @@ from collections import deque
 from typing import Final
 
 from hooptui.audit.recording import Recording
+from hooptui.core.happening import Event
 
 CLOSED: Final = "the audit log is closed"
 
@@ -20,7 +21,7 @@ class Shared:
 
     __slots__ = (
         "begun", "busy_since", "closing", "dirty", "durable_seq", "error", "lines", "lock", "open", "orphans", "parked", "refusal",
-        "stopping", "waiters", "waiting", "wake",
+        "staged", "staged_for", "stopping", "waiters", "waiting", "wake",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -28,6 +29,10 @@ class Shared:
         self.wake = threading.Condition(self.lock)
         self.lines: list[bytes] = []
         """Journal lines, in order, newlines included."""
+        self.staged: list[Event] = []
+        """Events that come behind those lines and have no line yet; see `staged`."""
+        self.staged_for: list[Recording | None] = []
+        """The recording that each of them belongs into."""
         self.begun: list[Recording] = []
         self.dirty: list[Recording] = []
         """Recordings with something in their buffer."""

@@ -23,6 +23,7 @@ from hooptui.audit.journal import Journal, open_journal
 from hooptui.audit.keys import Signer, hmac_key, signer
 from hooptui.audit.recording import NO_RECORDING, Recording, Recordings, leftovers
 from hooptui.audit.shared import CLOSED, Shared
+from hooptui.audit.staged import settle
 from hooptui.core.clock import Clock
 from hooptui.core.events import Event, TornTail
 
@@ -150,6 +151,7 @@ class Writer:
 
     def _say(self, event: Event) -> None:
         """Queue an event of the log's own for the journal. The caller holds the lock, or is alone."""
+        settle(self._shared, self.chain)
         line = self.chain.event(encode_event(event))
         self._shared.lines.append(line)
         self._shared.waiting += len(line)
@@ -181,7 +183,7 @@ class Writer:
         shared = self._shared
         while not shared.stopping:
             now = time.monotonic()
-            queued = bool(shared.lines or shared.dirty or shared.closing)
+            queued = bool(shared.lines or shared.staged or shared.dirty or shared.closing)
             due: float | None
             if self._failure:
                 due = self._retry_at
@@ -225,6 +227,7 @@ class Writer:
     def _take(self, now: float, stopping: bool) -> None:
         """Take over what the loop queued. The caller holds the lock."""
         shared = self._shared
+        settle(shared, self.chain)
         self._journal.put(shared.lines)
         self._journal_bytes += sum(map(len, shared.lines))
         shared.lines = []
