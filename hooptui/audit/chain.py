@@ -18,7 +18,18 @@ from hooptui.audit.codec import Unreadable
 from hooptui.audit.shapes import Checkpoint, Gap
 from hooptui.audit.tail import Chain, checkpoint_line, genesis, line_hash, signed
 
-__all__ = ["ABSENT", "Chain", "Checkpoint", "Gap", "Record", "checkpoint_line", "genesis", "line_hash", "parse", "signed"]
+__all__ = [
+    "ABSENT",
+    "Chain",
+    "Checkpoint",
+    "Gap",
+    "Record",
+    "checkpoint_line",
+    "genesis",
+    "line_hash",
+    "parse",
+    "signed",
+]
 
 ABSENT: Final = msgspec.Raw()
 

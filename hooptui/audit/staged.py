@@ -11,7 +11,6 @@ from math import isfinite
 from typing import Final
 
 from hooptui.audit.encoding import encode_events
-from hooptui.audit.recording import Recording
 from hooptui.audit.shared import Shared
 from hooptui.audit.tail import Chain
 from hooptui.core.events import Asked, Decided, Finished, Header, Rows

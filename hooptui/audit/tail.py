@@ -20,10 +20,10 @@ class Chain:
 
     __slots__ = ("hash", "seq")
 
-    def __init__(self, seq: int, hash: bytes) -> None:
+    def __init__(self, seq: int, last: bytes) -> None:
         self.seq = seq
         """Sequence number of the last line; 0 before the first."""
-        self.hash = hash
+        self.hash = last
         """Its hash, 64 hex digits."""
 
     def event(self, event: bytes) -> bytes:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from hooptui.core.secret import Secret
-from hooptui.protocols.postgres import build
+from hooptui.protocols.postgres import build, tls
 from hooptui.protocols.postgres.dialogue import Dialogue, Gone
 from hooptui.protocols.postgres.wire import ProtocolViolation
 
@@ -254,14 +254,7 @@ async def _transport(upstream: Upstream, sock: socket.socket, context: ssl.SSLCo
         elif context is None:
             await loop.create_connection(lambda: dialogue, sock=sock)
         else:
-            await loop.create_connection(
-                lambda: dialogue,
-                sock=sock,
-                ssl=context,
-                server_hostname=upstream.host,
-                ssl_handshake_timeout=upstream.connect_timeout + 1.0,
-                ssl_shutdown_timeout=2.0,
-            )
+            await tls.connect(sock, context, dialogue, host=upstream.host, within=upstream.connect_timeout + 1.0)
     except ssl.SSLCertVerificationError as fault:
         raise UpstreamFailed(
             Fault.TLS_UNTRUSTED, f"{upstream.place}: the server's certificate is not trusted: {fault.verify_message}"

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn, TypeAlias
 
 from hooptui.protocols.base import Credential
-from hooptui.protocols.postgres import build, options
+from hooptui.protocols.postgres import build, options, tls
 from hooptui.protocols.postgres.dialogue import Dialogue, Gone
 from hooptui.protocols.postgres.login import CREDENTIAL_MAX, PASSWORD_ONLY, NotProved, Shown, Ways, prove
 from hooptui.protocols.postgres.packets import (
@@ -269,14 +269,8 @@ class _Greeting:
         self._plain = False
         dialogue = self._dialogue = Dialogue()
         try:
-            await self._loop.connect_accepted_socket(
-                lambda: dialogue,
-                self._sock,
-                ssl=self._context,
-                # The deadline of the whole comes first; this one ends what a cancellation at a bad moment leaves behind.
-                ssl_handshake_timeout=max(deadline - self._loop.time(), 0.0) + 1.0,
-                ssl_shutdown_timeout=2.0,
-            )
+            # The deadline of the whole comes first.
+            await tls.accept(self._sock, self._context, dialogue, within=max(deadline - self._loop.time(), 0.0) + 1.0)
         except ssl.SSLError as fault:
             raise Unwelcome("tls-failed", f"the TLS handshake failed: {fault.reason or fault}") from None
         if not dialogue.connected:
