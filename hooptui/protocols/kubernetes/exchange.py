@@ -235,6 +235,8 @@ class Exchange:
         answer, stream = self._answer, "watch" if self._info.verb == "watch" else "response"
         length = response.content_length if mask is None else None
         answer.start(response.status, response.reason or "", self._headers(response), length)
+        # A watch without events has a head all the same.
+        await answer.flush()
         try:
             async for part in response.content.iter_any():
                 data = mask.feed(part) if mask is not None else part
@@ -265,6 +267,7 @@ class Exchange:
         masks = session.masker.masks
         masker = StreamMasker(masks, self._link.mask_key) if any(rule.detect for rule in masks.rules) else None
         answer.start(response.status, response.reason or "", self._headers(response), None)
+        await answer.flush()
         clock = session.house.clock
         reading: asyncio.Task[bytes] | None = None
 

@@ -143,8 +143,10 @@ class Answer:
         self._limits = limits
         self._head_only = head_only
         self._chunked = False
+        self._head = b""
+        """The head, until something goes out with it: one write costs as much as a request's parsing."""
         self.code = 0
-        """Status; 0 until the head went out."""
+        """Status; 0 until the head is made."""
         self.close = False
         """Nothing more goes over this connection: said in the head, if that is still to come."""
         self.unfinished = False
@@ -168,26 +170,40 @@ class Answer:
             lines.append("Connection: close")
         self.code = code
         self._head_only = self._head_only or bare
-        self._plug.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"))
+        self._head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
     def data(self, data: bytes) -> None:
         """A part of the body, which goes out at once."""
         if not data or self._head_only:
             return
         self.size += len(data)
-        self._plug.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        head, self._head = self._head, b""
+        if self._chunked:
+            self._plug.write(b"%b%x\r\n%b\r\n" % (head, len(data), data))
+        else:
+            self._plug.write(head + data if head else data)
 
     def end(self) -> None:
         """The body is whole."""
+        head, self._head = self._head, b""
         if self._chunked and not self._head_only:
-            self._plug.write(b"0\r\n\r\n")
+            self._plug.write(head + b"0\r\n\r\n")
+        elif head:
+            self._plug.write(head)
 
     async def flush(self) -> None:
-        """Wait while the client takes too little.
+        """Let out what is there, and wait while the client takes too little.
 
         Raises:
             ConnectionError: it is gone, or takes nothing at all.
         """
+        if self._head:
+            self._plug.write(self._head)
+            self._head = b""
+        if not self._plug.choked:
+            if self._plug.closed:
+                raise ConnectionResetError("the connection is closed")
+            return
         try:
             async with asyncio.timeout(self._limits.stall):
                 await self._plug.drain()

@@ -102,6 +102,11 @@ class Plug(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
+    @property
+    def choked(self) -> bool:
+        """The other side takes less than it is sent."""
+        return self._choked
+
     async def drain(self) -> None:
         """Wait while the other side takes too little.
 

@@ -148,6 +148,7 @@ class ApiServer:
 
     async def watch(self, plug: Plug, answer: Answer) -> None:
         answer.start(200, "OK", [("Content-Type", "application/json")], None)
+        await answer.flush()
         self.watchers.append(answer)
         self.streams += 1
         try:
