@@ -24,10 +24,10 @@ from hooptui.protocols.kubernetes import operations, replies
 from hooptui.protocols.kubernetes.http import Answer
 from hooptui.protocols.kubernetes.info import request_info
 from hooptui.protocols.kubernetes.link import Link
-from hooptui.protocols.kubernetes.recorder import Recorder
 from hooptui.protocols.kubernetes.request import Request
 from hooptui.protocols.kubernetes.tally import Tally
 from hooptui.protocols.kubernetes.upstream import UpstreamFailed, failed
+from hooptui.protocols.recorder import Recorder
 
 HOP: Final = frozenset(
     {

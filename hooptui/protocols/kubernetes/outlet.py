@@ -9,7 +9,7 @@ from typing import Final
 from hooptui.core.gate import CannotRecord
 from hooptui.core.session import Session
 from hooptui.masking.streams import StreamMasker
-from hooptui.protocols.kubernetes.recorder import Recorder
+from hooptui.protocols.recorder import Recorder, Window
 
 Send = Callable[[int, bytes], None]
 """To the client: a channel, and bytes."""
@@ -28,14 +28,15 @@ class Outlet:
         names: Mapping[int, str],
         *,
         raw: bool = False,
+        window: Window | None = None,
     ) -> None:
         """`key` is the masks' own; `failed` is called when the recording cannot be written. `names` are the channels' in the
         recording. A `raw` stream is a file transfer: holding some of it back would stop it, so it is judged as a whole by its
-        operation, and neither masked nor recorded."""
+        operation, and neither masked nor recorded. With a `window` it is recorded as a terminal."""
         self._clock = session.house.clock
         self._send = send
         self._names: Final = names
-        self._recorder = None if raw else Recorder(session, number, failed)
+        self._recorder = None if raw else Recorder(session, number, failed, window)
         masks = session.masker.masks
         detects = not raw and any(rule.detect for rule in masks.rules)
         self._maskers = {channel: StreamMasker(masks, key) for channel in names} if detects else {}
@@ -49,6 +50,11 @@ class Outlet:
             return
         self._out(channel, masker.feed(data, self._clock.monotonic()).data)
         self._arm(channel, masker)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """The client's window has another size."""
+        if self._recorder is not None:
+            self._recorder.resize(columns, rows)
 
     def close(self) -> dict[str, int]:
         """Let go what is held; how many values were masked by each rule."""

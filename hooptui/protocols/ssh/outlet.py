@@ -11,8 +11,8 @@ import asyncssh
 from hooptui.core.gate import CannotRecord
 from hooptui.core.session import Session
 from hooptui.masking.streams import StreamMasker
+from hooptui.protocols.recorder import Recorder, Window
 from hooptui.protocols.ssh.operations import Terminal
-from hooptui.protocols.ssh.recorder import Recorder
 
 Send = Callable[[bytes, int | None], None]
 """To the client: bytes, and the data type of RFC 4254 section 5.2, None for standard output."""
@@ -47,7 +47,8 @@ class Text:
         """`key` is the masks' own; `failed` is called when the recording cannot be written."""
         self._clock = session.house.clock
         self._send = send
-        self._recorder = Recorder(session, number, failed, terminal)
+        window = Window(terminal.name, *terminal.size[:2]) if terminal is not None else None
+        self._recorder = Recorder(session, number, failed, window)
         masks = session.masker.masks
         detects = any(rule.detect for rule in masks.rules)
         self._maskers = {kind: StreamMasker(masks, key) for kind in STREAMS} if detects else {}

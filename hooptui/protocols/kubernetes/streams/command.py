@@ -12,14 +12,18 @@ from typing import Any, Final
 
 from hooptui.core.gate import CannotRecord
 from hooptui.protocols.kubernetes import replies
+from hooptui.protocols.kubernetes.actions import flag
 from hooptui.protocols.kubernetes.link import Link
 from hooptui.protocols.kubernetes.outlet import Outlet
 from hooptui.protocols.kubernetes.request import Request
 from hooptui.protocols.kubernetes.streams.legs import ERROR, RESIZE, STDERR, STDIN, STDOUT, Leg
 from hooptui.protocols.kubernetes.tally import Tally
 from hooptui.protocols.kubernetes.upstream import UpstreamFailed
+from hooptui.protocols.recorder import Window
 
 NAMES: Final = {STDOUT: "stdout", STDERR: "stderr"}
+WINDOW: Final = Window("", 80, 24)
+"""A terminal before its client has said how large it is."""
 STATUS_MAX: Final = 64 * 1024
 """Bytes of the status that ends a command."""
 
@@ -43,7 +47,8 @@ class Command:
             client.send,
             self._cannot_record,
             NAMES,
-            raw=transfer(request.every("command")),
+            raw=transfer(request.every("command")) and not flag(request, "tty"),
+            window=WINDOW if flag(request, "tty") else None,
         )
 
     async def run(self) -> None:
@@ -78,6 +83,8 @@ class Command:
             while (piece := await self._client.receive()) is not None:
                 if piece.channel not in (STDIN, RESIZE):
                     continue
+                if piece.channel == RESIZE:
+                    self._resized(piece.data)
                 if piece.data:
                     session.counters.bytes_in += len(piece.data)
                     self._target.send(piece.channel, piece.data)
@@ -112,6 +119,17 @@ class Command:
         self._finish()
         await client.flush()
 
+    def _resized(self, data: bytes) -> None:
+        """A message of the resize channel: `{"Width":120,"Height":40}`. What makes no sense is the target's to refuse."""
+        try:
+            found: Any = json.loads(data)
+        except ValueError:
+            return
+        size = (found.get("Width"), found.get("Height")) if isinstance(found, dict) else ()
+        match size:
+            case (int(columns), int(rows)) if 0 < columns < 10_000 and 0 < rows < 10_000:
+                self._outlet.resize(columns, rows)
+
     def _said(self) -> bool:
         """Whether the status is whole: nothing comes after it but the connection's end."""
         try:
@@ -136,11 +154,19 @@ class Command:
 
 
 def transfer(command: tuple[str, ...]) -> bool:
-    """Whether a command is tar over the stream, as `kubectl cp` runs it."""
-    if len(command) < 2 or command[0].rpartition("/")[2] != "tar":
-        return False
-    options = command[1].lstrip("-")
-    return options.isalpha() and "f" in options and any(way in options for way in "cx") and "-" in command[2:3]
+    """Whether a command is tar over the stream, and exactly as `kubectl cp` runs it: tar has options that start other programs."""
+    program, *words = command or ("",)
+    while words and words[0] in ("--no-same-permissions", "--no-same-owner"):
+        del words[0]
+    match [program, *words]:
+        case ["tar", "cf" | "-cf", "-", path]:
+            return not path.startswith("-")
+        case ["tar", "xf" | "-xf" | "xmf" | "-xmf", "-"]:
+            return True
+        case ["tar", "xf" | "-xf" | "xmf" | "-xmf", "-", "-C", _]:
+            return True
+        case _:
+            return False
 
 
 def failure(code: int, words: str) -> bytes:

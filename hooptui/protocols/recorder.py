@@ -1,4 +1,4 @@
-"""What one command said, for the recording and the live screen: gathered in pieces, masked, and cut off at the cap. Decides nothing.
+"""What one operation said, for the recording and the live screen: gathered in pieces, masked, and cut off at the cap. Decides nothing.
 
 Behind a terminal it is recorded as what it is: the terminal's kind and size, and what was written to it, control sequences
 and all. What was typed is not recorded: passwords are. The program's echo shows the rest.
@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import codecs
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from hooptui.core.events import Body, Omitted, Output
 from hooptui.core.events_channels import TerminalOpened, TerminalOutput, TerminalResized
 from hooptui.core.gate import CannotRecord
 from hooptui.core.session import Session
-from hooptui.protocols.ssh.operations import Terminal
 
 PIECE: Final = 8 * 1024
 """Bytes of one record."""
@@ -25,11 +25,21 @@ RESIZE: Final = 128
 """Bytes that a change of the window's size takes of the cap."""
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A terminal as its client has it."""
+
+    name: str
+    """Its kind, `xterm-256color`; empty where the protocol does not say."""
+    columns: int
+    rows: int
+
+
 class Recorder:
     """Of one operation. Lives on the gateway's loop."""
 
     def __init__(
-        self, session: Session, number: int, failed: Callable[[CannotRecord], None], terminal: Terminal | None = None
+        self, session: Session, number: int, failed: Callable[[CannotRecord], None], terminal: Window | None = None
     ) -> None:
         """`failed` is called when the recording cannot be written; nothing may go on then."""
         self._session = session
@@ -45,11 +55,11 @@ class Recorder:
         self._timer: asyncio.TimerHandle | None = None
         self._size = (0, 0)
         if terminal is not None:
-            self._size = terminal.size[:2]
+            self._size = (terminal.columns, terminal.rows)
             self._put(TerminalOpened(number, session.masker.text(terminal.name), *self._size))
 
     def feed(self, stream: str, data: bytes) -> None:
-        """What the client was sent on `stdout` or `stderr`."""
+        """What the client was sent as `stdout`, `stderr`, `response`, `log` or `watch`."""
         if self._left <= 0:
             self._omitted += len(data)
             return
