@@ -14,7 +14,7 @@ import socket
 import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -27,14 +27,15 @@ from hooptui.config_targets import SshTargetConfig
 from hooptui.control.client import RemoteDesk
 from hooptui.core.clock import SystemClock
 from hooptui.core.desk import DeskClosed
-from hooptui.core.visible import visible
 from hooptui.credentials.certificates import CertificateTrouble, server_context
 from hooptui.credentials.mint import MintTrouble
 from hooptui.credentials.ssh_certificates import KEY_NAME, SshCa
 from hooptui.credentials.ssh_host import KEY_NAME as HOST_CA
 from hooptui.credentials.ssh_host import trust
 from hooptui.credentials.static import CredentialTrouble, resolve
+from hooptui.doctor_clusters import cluster
 from hooptui.errors import UserError
+from hooptui.finding import Finding
 from hooptui.notify.notifier import channels_of
 from hooptui.policy.loader import PolicyError
 from hooptui.policy.loader import load as load_policy
@@ -57,27 +58,19 @@ LITTLE_ROOM = 1024**3
 """Bytes of free disk below which doctor warns: journals and recordings live there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was tried."""
-
-    ok: bool
-    what: str
-    words: str
-    mend: str = ""
-
-    def __str__(self) -> str:
-        line = f"{'✓' if self.ok else '✗'} {self.what}: {visible(self.words)}"
-        return f"{line}\n    mend: {visible(self.mend)}" if self.mend else line
-
-
 async def examine(path: Path) -> tuple[Finding, ...]:
     """Everything there is to say about the configuration in `path`; the first finding is about the file itself."""
     try:
         config = load(path)
     except UserError as wrong:
         return (Finding(False, "config", str(wrong), "correct the file; `hooptui init` writes a commented one"),)
-    found = [Finding(True, "config", f"{path}: {len(config.issuers)} issuers, {len(config.targets)} targets")]
+    found = [
+        Finding(
+            True,
+            "config",
+            f"{path}: {len(config.issuers)} issuers, {len(config.targets) + len(config.hosts) + len(config.clusters)} targets",
+        )
+    ]
     found.append(_core())
     running = await _running(config)
     found.append(_state(config, running))
@@ -88,11 +81,14 @@ async def examine(path: Path) -> tuple[Finding, ...]:
     if config.listen.ssh is not None:
         found.append(_listen("listen ssh", config.listen.ssh, running))
         found.append(_host_ca(config, config.listen.ssh[1]))
+    if config.listen.kubernetes is not None:
+        found.append(_listen("listen kubernetes", config.listen.kubernetes, running))
     found.extend(_portal(config, running))
     found.extend(_notify(config))
     found.extend([finding async for finding in _issuers(config)])
     found.extend(await asyncio.gather(*(_target(target) for target in config.targets)))
     found.extend(await asyncio.gather(*(_host(host, config.state_dir) for host in config.hosts)))
+    found.extend(await asyncio.gather(*(cluster(one) for one in config.clusters)))
     return tuple(found)
 
 

@@ -7,18 +7,14 @@ and `create`, `get`, `list`, `delete` on secrets in its namespace, which had bet
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import aiohttp
-from yarl import URL
-
 from hooptui.core.clock import Clock
 from hooptui.core.secret import Secret
+from hooptui.credentials.kubernetes_api import ApiTrouble, call
 from hooptui.credentials.kubernetes_login import Login
 from hooptui.credentials.mint import Minted, MintTrouble, Removed
 from hooptui.credentials.references import CredentialTrouble
@@ -26,11 +22,8 @@ from hooptui.credentials.references import CredentialTrouble
 KIND: Final = "token"
 LABEL: Final = "hooptui.dev/gateway"
 IDENTITY: Final = "hooptui.dev/identity"
-WITHIN: Final = 10.0
-"""Seconds for one call."""
 LEAST: Final = 600
 """Seconds; an API server makes no shorter token."""
-ANSWER_MAX: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,36 +112,12 @@ class ServiceAccountTokens:
         MintTrouble: there is no answer that can be read.
         """
         try:
-            access = await self._login.access()
+            return await call(await self._login.access(), method, target, body)
         except CredentialTrouble as trouble:
             raise MintTrouble("mint-misconfigured", str(trouble)) from None
-        where = access.server
-        headers = {"Accept": "application/json", "Content-Type": "application/json"}
-        if access.authorization is not None:
-            headers["Authorization"] = access.authorization.reveal()
-        try:
-            async with (
-                asyncio.timeout(WITHIN),
-                aiohttp.ClientSession(trust_env=False) as http,
-                http.request(
-                    method,
-                    URL(where.url + where.path + target, encoded=True),
-                    headers=headers,
-                    data=json.dumps(body) if body is not None else None,
-                    allow_redirects=False,
-                    ssl=where.tls if where.tls is not None else False,
-                    server_hostname=where.name or None,
-                ) as answer,
-            ):
-                raw = await answer.content.read(ANSWER_MAX)
-                found = json.loads(raw) if raw else {}
-                return answer.status, found if isinstance(found, dict) else {}
-        except TimeoutError:
-            raise MintTrouble("mint-timeout", f"{where.url}: no answer within {WITHIN:g} s") from None
-        except (aiohttp.ClientError, OSError) as fault:
-            raise MintTrouble("mint-unreachable", f"{where.url}: {type(fault).__name__}") from None
-        except ValueError:
-            raise MintTrouble("mint-refused", f"{where.url}: answered with something else than JSON") from None
+        except ApiTrouble as trouble:
+            code = trouble.code if trouble.code in ("unreachable", "timeout") else "refused"
+            raise MintTrouble(f"mint-{code}", trouble.message) from None
 
     def _expected(self, code: int, found: dict[str, Any], *path: str, doing: str) -> str:
         value: Any = found

@@ -32,7 +32,7 @@ NOBODY: Final = frozenset({"no-access", "unknown-target"})
 """Who they are is known, and they may not."""
 NOT_NOW: Final = frozenset({"draining", "unrecorded"})
 
-LOG_IN: Final = "no credential: send an OIDC token or a hooptui lease as `Authorization: Bearer …` (`hooptui login --install kubectl` sets it up)"
+LOG_IN: Final = "no credential: send an OIDC token or a hooptui lease as `Authorization: Bearer …` (`hooptui login --install kube` sets it up)"
 
 
 class Connection:
