@@ -140,6 +140,7 @@ def _object(said: _Said, body: bodies.Body, info: RequestInfo) -> None:
     said.traits |= contents.traits(value, resource=info.resource, changes=changes)
     if info.verb == "create" and not info.name:
         _named(said, value)
+    said.notes += _replicas(value)
     if body.form in ("merge", "strategic") and _loses(value, whole=body.form == "merge"):
         said.traits.add("removes_finalizers")
     if info.subresource == "finalize":
@@ -148,6 +149,13 @@ def _object(said: _Said, body: bodies.Body, info: RequestInfo) -> None:
             said.traits.add("removes_finalizers")
     if body.form == "merge" and info.subresource == "scale" and _null_replicas(value):
         said.traits.add("scale_to_zero")
+
+
+def _replicas(value: Any) -> tuple[str, ...]:
+    """For people: how many there are to be."""
+    spec = value.get("spec") if isinstance(value, dict) else None
+    count = spec.get("replicas") if isinstance(spec, dict) else None
+    return (f"replicas={count:g}",) if isinstance(count, int | float) and not isinstance(count, bool) else ()
 
 
 def _null_replicas(value: dict[str, Any]) -> bool:
@@ -174,7 +182,9 @@ def _directs(value: dict[str, Any]) -> bool:
 def _json_patch(said: _Said, patch: Any, info: RequestInfo) -> None:
     said.traits.add("json_patch")
     for step in steps(patch):
-        said.traits |= contents.traits(step.overlay(), resource=info.resource, changes=True)
+        overlay = step.overlay()
+        said.traits |= contents.traits(overlay, resource=info.resource, changes=True)
+        said.notes += _replicas(overlay)
         if step.removes and ("metadata", "finalizers")[: len(step.path)] == step.path[:2]:
             said.traits.add("removes_finalizers")
         if step.path == ():

@@ -58,11 +58,12 @@ def _raw(request: Request) -> str:
 
 
 def _object(facts: KubernetesFacts, said: str) -> str:
-    kind = facts.kind
-    if facts.subresource and said in ("scale", "evict"):
-        kind = kind.rpartition("/")[0]
+    kind, _, part = facts.kind.partition("/")
+    if part == "token" and said == "create":
+        return f"token {facts.name}"
     many = "--all" if facts.verb == "deletecollection" and not (facts.label_selector or facts.field_selector) else ""
-    return f"{kind}/{facts.name}" if facts.name else " ".join(filter(None, (kind, many)))
+    where = f"--subresource={part}" if part and said not in ("scale", "evict") else ""
+    return " ".join(filter(None, (f"{kind}/{facts.name}" if facts.name else kind, many, where)))
 
 
 def _where(facts: KubernetesFacts) -> list[str]:

@@ -206,7 +206,7 @@ class TestOperation:
             (f"GET {N}/pods/a/exec?command=sh&command=-c&command=echo+%24x&container=c&stdin=1&tty=1", None, "exec", "exec a -n prod -c c -i -t -- sh -c 'echo $x'"),
             (f"GET {N}/pods/a/log?follow=true&container=c&tailLines=5&previous=1", None, "logs", "logs a -n prod -c c -f -p --tail=5"),
             (f"POST {N}/pods/a/eviction", {"metadata": {"name": "a"}}, "evict", "evict pods/a -n prod"), ("DELETE /api/v1/namespaces/x", None, "delete", "delete namespaces/x"),
-            (f"PUT {A}/deployments/web/scale", {"spec": {"replicas": 2}}, "scale", "scale deployments.apps/web -n prod"),
+            (f"PUT {A}/deployments/web/scale", {"spec": {"replicas": 2}}, "scale", "scale deployments.apps/web -n prod (replicas=2)"),
             (f"POST {N}/pods/a/portforward?ports=80", None, "port-forward", "port-forward a -n prod"),
             (f"POST {N}/services/a/proxy/x?y=z", None, "proxy", f"create --raw '{N}/services/a/proxy/x?y=z'"),
             (f"POST {N}/pods", POD, "create", "create pods/p -n prod"), (f"POST {N}/pods?dryRun=All", POD, "create", "create pods/p -n prod --dry-run=server"),
