@@ -156,6 +156,9 @@ class FrontDoor:
         with contextlib.suppress(CannotRecord):  # as above
             self._emit(Alert(code, self.strangers.text(f"{target}: {message}"[:2048])))
 
+    def kill(self, session: Session, by: str, reason: str) -> None:
+        self._spawn(self._cut(session, reason, by))
+
     def left(self, session: Session, reason: str) -> None:
         session.closed(reason)
         self._watcher.unwatch(session.id)
@@ -267,8 +270,8 @@ class FrontDoor:
         self._watcher.watch(session.id, proof.identity, proof.token, revoked, until=proof.identity.expires_at)
 
     @staticmethod
-    async def _cut(session: Session, reason: str) -> None:
-        await session.kill("the gateway", reason)
+    async def _cut(session: Session, reason: str, by: str = "the gateway") -> None:
+        await session.kill(by, reason)
 
     def _open(
         self,

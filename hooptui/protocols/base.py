@@ -70,6 +70,9 @@ class Doorman(Protocol):
     def trouble(self, target: str, code: str, message: str) -> None:
         """Tell the operator that a target is not as it should be: down, wrong credential, wrong certificate."""
 
+    def kill(self, session: Session, by: str, reason: str) -> None:
+        """Kill a session, in a task that nobody's end ends; `by` is who or what does it."""
+
     def left(self, session: Session, reason: str) -> None:
         """The connection is gone on both sides; closes the session's record."""
 

@@ -163,6 +163,10 @@ class Link:
     def trouble(self, code: str, words: str) -> None:
         self._doorman.trouble(self.target.target.name, code, words)
 
+    def kill(self, by: str, reason: str) -> None:
+        """End the session now, as an operator would."""
+        self._doorman.kill(self.session, by, reason)
+
     # --- its end
 
     async def hang_up(self) -> None:

@@ -21,6 +21,7 @@ from hooptui.protocols.ssh.transfers import Transfer
 from hooptui.protocols.ssh.transport import send
 from hooptui.protocols.ssh.upstream import UpstreamFailed
 from hooptui.protocols.ssh.voice import Voice
+from hooptui.protocols.ssh.watching import Watching
 
 INTERRUPT: Final = b"\x03"
 INTERRUPTED: Final = 130
@@ -37,6 +38,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         self._start: Start | None = None
         self._terminal: Terminal | None = None
         self._task: asyncio.Task[None] | None = None
+        self._watch: Watching | None = None
         self._files: Files | None = None
         """Set while it carries SFTP."""
         self._holds: set[str] = set()
@@ -321,7 +323,9 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
 
     def _outlet(self, number: int, transfer: Transfer | None) -> Outlet:
         if transfer is None:
-            return Text(self._link.session, number, self._link.mask_key, self.out, self._unrecorded, self._terminal)
+            session, terminal = self._link.session, self._terminal
+            self._watch = eye = Watching(session, number, self.out, self._link.kill, terminal=terminal is not None)
+            return Text(session, number, self._link.mask_key, eye.out, self._unrecorded, terminal)
         return self._guarded(transfer) if transfer.program == "scp" else Bytes(self.out)
 
     def _guarded(self, transfer: Transfer | None) -> Files:
@@ -346,6 +350,9 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         if self._files is not None:
             self._files.guard.from_client(data)
         elif self._target is not None:
+            if self._watch is not None:
+                # First, or the echo could be there before the keys are known.
+                self._watch.keys(data)
             self._target.write(data)
 
     def _input_ended(self) -> None:

@@ -25,6 +25,7 @@ from hooptui.core.house import House
 from hooptui.core.model import Access, Bound, Decision, Identity, MaskRule, MaskSet, Operation, ScramKeys, Target
 from hooptui.core.secret import Secret
 from hooptui.core.session import Session
+from hooptui.core.watch import WatchRule
 from hooptui.credentials import certificates
 from hooptui.credentials.custody import Custody
 from hooptui.credentials.mint import Mint, Removed
@@ -60,9 +61,13 @@ class Masks(Says):
     def __init__(self, answer: Callable[[Operation], Decision], rules: tuple[MaskRule, ...] = ()) -> None:
         super().__init__(answer)
         self.rules = rules
+        self.watched: tuple[WatchRule, ...] = ()
 
     def masks(self, identity: Identity, target: Target) -> MaskSet:
         return MaskSet(self.rules, self.version)
+
+    def watches(self, identity: Identity, target: Target) -> tuple[WatchRule, ...]:
+        return self.watched
 
 
 def scram_keys(secret: str, salt: bytes = b"of-a-test-lease.") -> ScramKeys:
@@ -83,6 +88,7 @@ class Door:
     access: Access | None = None
     """What sessions must wait for."""
     bounds: dict[Bound, float] = field(default_factory=dict)
+    kills: set[asyncio.Task[Any]] = field(default_factory=set)
     locked: bool = False
     """Too many guesses."""
 
@@ -125,6 +131,10 @@ class Door:
 
     def trouble(self, target: str, code: str, message: str) -> None:
         self.troubles.append((target, code, message))
+
+    def kill(self, session: Session, by: str, reason: str) -> None:
+        task = asyncio.get_running_loop().create_task(session.kill(by, reason))
+        self.kills.add(task)
 
     def left(self, session: Session, reason: str) -> None:
         self.leavings.append((session.id, reason))
