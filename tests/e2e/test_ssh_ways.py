@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 
 import pytest
 
-from hooptui.core.events import Body, CredentialMinted, CredentialRemoved
+from hooptui.core.events import Alert, Body, CredentialMinted, CredentialRemoved, KillAsked
 from hooptui.core.events_people import CertificateIssued
 from tests import ssh_server
 from tests.e2e.bed import POLICY, Bed, bed
@@ -32,6 +32,9 @@ RULES = """
   - id: ssh-runs
     effect: allow
     when: {principal: {groups: [agents]}, resource: {protocol: ssh}, ssh: {actions: [exec]}}
+watches:
+  - {id: no-panic, effect: kill, reason: that host is going down, output: "*kernel panic*"}
+  - {id: denied, effect: alert, output: "*Permission denied*"}
 masks:
 """
 
@@ -333,6 +336,18 @@ def test_hooptui_login_sets_stock_ssh_up_without_trust_at_first_use(site: Site) 
     ]
     ran = subprocess.run(ssh, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert ran.stdout == "in\n", ran.stderr
+
+
+def test_what_a_policy_watches_for_alarms_or_ends_a_session(site: Site) -> None:
+    lease = site.lease()
+    told = site.run(site.command("echo Permission denied"), says=lease)
+    assert told.returncode == 0
+    site.bed.until(lambda: [one for one in site.journal(Alert) if one.code == "watch" and "denied" in one.text])
+    killed = site.run(site.command("echo kernel panic; sleep 100"), says=lease)
+    assert killed.returncode != 0 and b"terminated by rule no-panic: that host is going down" in killed.stderr
+    [record] = site.bed.until(lambda: [one for one in site.journal(KillAsked) if one.by == "rule no-panic"])
+    assert record.reason == "that host is going down"
+    site.bed.until(lambda: site.bed.snapshot().sessions == ())
 
 
 def test_the_gateway_is_known_by_its_certificate(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
