@@ -28,6 +28,7 @@ from hooptui.core.gate import Masked
 from hooptui.core.model import KubernetesFacts, Operation, SqlFacts, SshFacts
 from hooptui.core.session import Session
 from hooptui.gateway import VIA, Gateway
+from hooptui.protocols.kubernetes.channel import KubernetesChannel
 from hooptui.protocols.postgres.catalogue import CatalogueFailed
 from hooptui.seat import Seat
 
@@ -155,6 +156,8 @@ class Views:
         """What the target's planner says, or in words why it says nothing; raw."""
         if operation.verb == "connect":
             return "a connection asks to be let in; nothing runs yet"
+        if isinstance(session.channel, KubernetesChannel):
+            return await session.channel.preview()
         if session.target.protocol != "postgres":
             return "no estimate: nothing plans a command before it runs"
         gate = self.gateway.postgres

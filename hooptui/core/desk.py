@@ -178,7 +178,7 @@ class Review:
 
     held: HeldView
     estimate: Masked
-    """EXPLAIN's row estimate and plan head, or why there is none."""
+    """EXPLAIN's row estimate and plan head, or an API server's dry run and what a delete takes along; or why there is none."""
     peer: str
     application: Masked
     groups: tuple[str, ...]

@@ -15,6 +15,7 @@ from typing import Final
 from hooptui.core.clock import Clock
 from hooptui.core.gate import Killed
 from hooptui.protocols.kubernetes.link import Link
+from hooptui.protocols.kubernetes.preview import preview
 
 ENDED: Final = 0.5
 """Seconds in which what is cut must be over, its last words to the client included."""
@@ -46,6 +47,13 @@ class KubernetesChannel:
         """See `core.ports.Channel`."""
         await self._cut(message)
         self._part()
+
+    async def preview(self) -> str:
+        """What would come of the request that waits, in raw words for its reviewer."""
+        running = self._link.running
+        return (
+            await preview(self._link, *running.asked) if running is not None else "no preview: nothing waits any more"
+        )
 
     async def _cut(self, message: str) -> tuple[bool, list[str]]:
         """Whether everything was seen to be gone, and what was done."""

@@ -68,6 +68,10 @@ class Exchange:
         return self._response is not None
 
     @property
+    def asked(self) -> tuple[Request, bytes]:
+        return self._request, self._body
+
+    @property
     def opaque(self) -> bool:
         return False
 

@@ -19,6 +19,7 @@ from hooptui.protocols.base import Doorman
 from hooptui.protocols.kubernetes.impersonation import CannotImpersonate
 from hooptui.protocols.kubernetes.limits import Limits
 from hooptui.protocols.kubernetes.masks import RequestMasks
+from hooptui.protocols.kubernetes.request import Request
 from hooptui.protocols.kubernetes.upstream import Upstream, UpstreamFailed, authorization
 
 FRESH = 60.0
@@ -31,6 +32,10 @@ class Running(Protocol):
     @property
     def upstream(self) -> bool:
         """Whether something of it goes on at the API server."""
+
+    @property
+    def asked(self) -> tuple[Request, bytes]:
+        """The request, with its body."""
 
     @property
     def opaque(self) -> bool:

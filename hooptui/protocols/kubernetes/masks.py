@@ -50,9 +50,9 @@ class RequestMasks:
             return None
         return self._objects.answer(info.resource, content_type, watch=info.verb == "watch" and code == 200)
 
-    def body(self, body: bytes, info: RequestInfo) -> Masked:
-        """A request's body for people."""
-        return self._recorded.recorded(body, info.resource, BODY)
+    def body(self, body: bytes, info: RequestInfo, *, most: int = BODY) -> Masked:
+        """A body for people, at most `most` characters of it."""
+        return self._recorded.recorded(body, info.resource, most)
 
     def shows(self, info: RequestInfo) -> bool:
         """Whether an answer may be written down as the client got it."""

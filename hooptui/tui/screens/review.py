@@ -20,7 +20,7 @@ from hooptui.tui.screens.confirm import BreakGlassScreen
 from hooptui.tui.screens.modal import Choice, Modal, Prose, button, field, label
 from hooptui.tui.text import Row, clean, clean_lines, crop, hang, span_of, spot, wrap_row
 from hooptui.tui.transcript import sql
-from hooptui.tui.widgets.held import claim_text, facts_text, needs_text
+from hooptui.tui.widgets.held import claim_text, estimate_label, facts_text, needs_text
 from hooptui.tui.widgets.lines import Bar
 
 HISTORY = 3
@@ -157,8 +157,11 @@ class ReviewScreen(Modal):
         rows += self.claim_rows(cells)
         if review is None:
             words = "asking the target …" if not self.dead else "not known"
-            return [crop(row, cells) for row in (*rows, (("rows    ", "faint"), (words, "warn")))]
-        rows += hang(("rows    ", "faint"), ((clean(review.estimate, 300) or "no estimate", "warn"),), cells, 2)
+            return [crop(row, cells) for row in (*rows, ((f"{estimate_label(hold):<8}", "faint"), (words, "warn")))]
+        estimate = clean(review.estimate, 1200) or "no estimate"
+        rows += hang(
+            (f"{estimate_label(hold):<8}", "faint"), ((estimate, "warn"),), cells, 2 if hold.via == "pg" else 6
+        )
         rows += self.who_rows(cells)
         return [crop(row, cells) for row in rows]
 

@@ -122,6 +122,11 @@ def claim_text(one: HeldView, now: float) -> str:
     return f"{clean(one.claimed, 60)} is on it{since}"
 
 
+def estimate_label(one: HeldView) -> str:
+    """What the target's word on an operation is about: rows of a statement, or whatever a request changes."""
+    return "effect" if one.via == "k8s" else "rows"
+
+
 def estimate_text(one: HeldView, review: Review | None, asked: bool) -> str:
     if review is not None and review.held.number == one.number:
         return clean(review.estimate, 400) or "none"
@@ -167,7 +172,7 @@ def _facts(one: HeldView, review: Review | None, asked: bool) -> list[Row]:
         tail.append(tuple(spans))
     facts = facts_text(one)
     tail.append(((" " + clean(one.via, 8), "faint"), (f" · {facts}" if facts else "", "text")))
-    tail.append(((" rows  ", "faint"), (estimate_text(one, review, asked), "warn")))
+    tail.append(((f" {estimate_label(one)}  ", "faint"), (estimate_text(one, review, asked), "warn")))
     return tail
 
 

@@ -210,6 +210,7 @@ def open_gate(
     limits: Limits | None = None,
     impersonation: Impersonation | None = None,
     mint: Callable[[UpstreamLogin], Mint] | None = None,
+    token: str = UPSTREAM,
 ) -> Iterator[Gatehouse]:
     home = Path(tempfile.mkdtemp(prefix="hooptui-k8s-"))
     book = Book()
@@ -220,7 +221,7 @@ def open_gate(
     )  # fmt: skip
     door = Door(made)
     papers = certificates.ensure(home / "tls", ("127.0.0.1",), now=time.time())
-    login = UpstreamLogin(server)
+    login = UpstreamLogin(server, token)
     minting = mint(login) if mint is not None else None
     target = KubernetesTarget(Target(NAME, "kubernetes", {"env": "prod"}), login, impersonation, minting)
     loop = uvloop.new_event_loop()

@@ -64,6 +64,10 @@ class Stream:
         return self._upstream is not None
 
     @property
+    def asked(self) -> tuple[Request, bytes]:
+        return self._request, b""
+
+    @property
     def opaque(self) -> bool:
         return self._upstream is not None and self._info.subresource == "exec"
 
