@@ -69,6 +69,12 @@ class Runs(Protocol):
         """Wait until the client has closed it as well, and so has read what it was told."""
 
 
+class Agent(Protocol):
+    """A channel that may use the client's agent."""
+
+    uses: int
+
+
 class Link:
     """See the module. Lives on the gateway's loop."""
 
@@ -91,6 +97,8 @@ class Link:
         self.mask_key = mask_key
         """The 32 secret bytes behind masks by hash."""
         self.runs: set[Runs] = set()
+        self.agents: list[Agent] = []
+        """Channels that may use the client's agent now."""
         self.listeners = 0
         self.closing: str = ""
         """Why it ends, once it does."""

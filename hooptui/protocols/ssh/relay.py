@@ -9,6 +9,7 @@ from typing import Final
 import asyncssh
 
 from hooptui.core.gate import CannotRecord, Refused
+from hooptui.protocols.ssh import agent as agents
 from hooptui.protocols.ssh import operations, replies
 from hooptui.protocols.ssh.files import SFTP, Files
 from hooptui.protocols.ssh.guarded import guarded
@@ -39,6 +40,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         self._terminal: Terminal | None = None
         self._task: asyncio.Task[None] | None = None
         self._watch: Watching | None = None
+        self._agent: agents.Agent | None = None
         self._files: Files | None = None
         """Set while it carries SFTP."""
         self._holds: set[str] = set()
@@ -218,6 +220,8 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         """The target has closed its channel, or with `lost` is gone itself."""
         if self._files is not None:
             self._link.spawn(self._files.guard.close())
+        if self._agent is not None:
+            self._agent.close()
         chan = self._chan
         if self._gone:
             self._link.runs.discard(self)
@@ -256,6 +260,8 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
                 connection = await link.entered(self._voice.waiting)
                 number, outlet = 0, self._guarded(None)
             else:
+                if chan.agent:
+                    self._agent = await agents.ask(link, self._voice)
                 operation, transfer = operations.start(start, link.read, longest=link.limits.command)
                 number, connection = await link.permit(operation, self._voice.held, self._voice.waiting)
                 outlet = self._outlet(number, transfer)
@@ -279,6 +285,9 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
             self._voice.end(("the target's side closed the connection",), replies.FAILED)
         except Exception as fault:  # noqa: BLE001 - whatever it was, it is this channel's end and the operator's to know
             self.failed(fault)
+        finally:
+            if self._target is None and self._agent is not None:
+                self._agent.close()
 
     async def _open(self, start: Start, number: int, connection: asyncssh.SSHClientConnection, outlet: Outlet) -> None:
         """Start it on the target.
@@ -288,7 +297,10 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         """
         target = TargetEnd(self, self._link, number, outlet)
         terminal = self._terminal
+        if self._agent is not None:
+            self._agent.attach(connection)
         try:
+            agents.asks_for_socket(connection, self._agent)
             await connection.create_session(
                 lambda: target,
                 start.text if start.kind == "exec" else None,  # type: ignore[arg-type]  # bytes go out as they are, text would have to be UTF-8

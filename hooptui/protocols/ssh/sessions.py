@@ -30,6 +30,8 @@ class SessionChannel(asyncssh.SSHServerChannel[bytes]):
             connection, asyncio.get_running_loop(), True, False, False, 0, 0, None, "strict", limits.window, PACKET
         )  # fmt: skip
         self._most = limits.environment
+        self.agent = False
+        """The client offers its agent."""
 
     def _process_exec_request(self, packet: SSHPacket) -> bool:
         # asyncssh refuses commands that are not UTF-8; sshd does not.
@@ -44,6 +46,12 @@ class SessionChannel(asyncssh.SSHServerChannel[bytes]):
             return False
         self._env[name] = value
         return True
+
+    def _process_auth_agent_req_at_openssh_dot_com_request(self, packet: SSHPacket) -> None:
+        # Whether it is carried is asked when it is known for what. asyncssh would open a socket on this machine.
+        packet.check_end()
+        self.agent = True
+        self._report_response(True)
 
     def environment(self) -> dict[bytes, bytes]:
         """What goes to the target; hooptui's own questions do not."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
 import asyncssh
+from asyncssh.channel import SSHAgentChannel
 
 from hooptui.core.approvals import Approval
 from hooptui.core.gate import Refused, Why
@@ -22,7 +23,7 @@ from hooptui.protocols.ssh.listeners import Announced, expected, expected_at
 from hooptui.protocols.ssh.transport import send
 from hooptui.protocols.ssh.upstream import UpstreamFailed
 
-Channel: TypeAlias = asyncssh.SSHTCPChannel[bytes] | asyncssh.SSHUNIXChannel[bytes]
+Channel: TypeAlias = asyncssh.SSHTCPChannel[bytes] | asyncssh.SSHUNIXChannel[bytes] | SSHAgentChannel
 Finished: TypeAlias = Callable[[], None]
 
 
@@ -214,7 +215,7 @@ class Forwards:
                         lambda: near, host, listener.get_port(), origin, origin_port, encoding=None
                     )
 
-                return self._came(back, announced)
+                return self.came(back, announced)
 
             window = self._link.limits.window
             with expected(connection, came, host, port, window):
@@ -236,7 +237,7 @@ class Forwards:
                 async def back(near: Pipe) -> None:
                     await self._link.connection.create_unix_connection(lambda: near, path, encoding=None)
 
-                return self._came(back, announced)
+                return self.came(back, announced)
 
             window = self._link.limits.window
             with expected_at(connection, came, path, window):
@@ -273,7 +274,7 @@ class Forwards:
         asyncio.get_running_loop().call_soon(near.flush)
         return near
 
-    async def _came(self, back: Callable[[Pipe], Coroutine[Any, Any, None]], announced: Announced) -> Pipe:
+    async def came(self, back: Callable[[Pipe], Coroutine[Any, Any, None]], announced: Announced) -> Pipe:
         """Somebody connected to what the target listens on: on to the client, once it has been told that there is a listener."""
         await announced.wait()
         link = self._link

@@ -31,6 +31,11 @@ class Voice:
         """The same for a session that waits for access."""
         self._say(replies.waiting(approval, remaining))
 
+    def without_agent(self, refused: Refused) -> None:
+        """Its agent stays where it is. Raises as `held`."""
+        first, *rest = replies.refused(refused)
+        self._say((f"your agent is not forwarded: {first}; going on without it", *rest))
+
     def let_in(self) -> None:
         """Its access begins."""
         grant = self._session.grant
