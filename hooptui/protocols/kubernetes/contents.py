@@ -17,7 +17,10 @@ Object = dict[str, Any]
 _UNCONFINED: Final = "Unconfined"
 _POD_SECURITY: Final = "pod-security.kubernetes.io/"
 _AGGREGATES: Final = "rbac.authorization.k8s.io/aggregate-to-"
-_HOST: Final = frozenset({"hostNetwork", "hostPID", "hostIPC"})
+_PLACED: Final = frozenset(
+    {"hostNetwork", "hostPID", "hostIPC", "nodeName", "replicas", "minReplicas", "parallelism", "image", "command", "args", "unschedulable",
+     "taints", "type"}
+)  # fmt: skip
 _GUARDS: Final = frozenset(
     {
         "securityContext",
@@ -47,29 +50,15 @@ def traits(value: Any, *, resource: str, changes: bool) -> frozenset[str]:
     """
     found: Found = set()
     for parent, key, inner in _fields(value):
-        reader = _READERS.get(key)
-        if reader is not None:
-            reader(found, inner)
         if key in _GUARDS:
             found.add("security_context")
             if inner is None or (isinstance(inner, dict) and "$patch" in inner):
                 found.add("run_as_root")
-        elif key in _HOST and inner is True:
-            found.add("host_namespaces")
-        elif key == "nodeName" and inner and not resource.startswith("endpoint"):
-            found.add("names_node")
-        elif key == "replicas" and parent == "spec" and changes:
-            found.add("scale_to_zero" if _zero(inner) else "scale")
-        elif key in ("minReplicas", "parallelism") and changes and _zero(inner):
-            found.add("scale_to_zero")
-        elif key == "image" and isinstance(inner, str) and changes:
-            found.add("changes_image")
-        elif key in ("command", "args") and changes and isinstance(inner, list | None):
-            found.add("changes_command")
-        elif (key == "unschedulable" and inner is True) or (key == "taints" and resource == "nodes"):
-            found.add("cordon")
-        elif key == "type" and not parent and inner == "kubernetes.io/service-account-token":
-            found.add("service_account_token")
+        reader = _READERS.get(key)
+        if reader is not None:
+            reader(found, inner)
+        else:
+            _place(found, parent, key, inner, resource=resource, changes=changes)
     if isinstance(value, dict):
         found |= _whole(value, resource)
     return frozenset(found)
@@ -91,18 +80,51 @@ def _whole(value: Object, resource: str) -> Found:
     return found | binding_traits(value)
 
 
+def _place(found: Found, parent: str, key: str, inner: Any, *, resource: str, changes: bool) -> None:
+    """Fields that mean something in their place alone, or where something is changed."""
+    match key:
+        case "hostNetwork" | "hostPID" | "hostIPC":
+            if inner is True:
+                found.add("host_namespaces")
+        case "nodeName":
+            if inner and not resource.startswith("endpoint"):
+                found.add("names_node")
+        case "replicas":
+            if parent == "spec" and changes:
+                found.add("scale_to_zero" if _zero(inner) else "scale")
+        case "minReplicas" | "parallelism":
+            if changes and _zero(inner):
+                found.add("scale_to_zero")
+        case "image":
+            if isinstance(inner, str) and changes:
+                found.add("changes_image")
+        case "command" | "args":
+            if changes and isinstance(inner, list | None):
+                found.add("changes_command")
+        case "unschedulable" | "taints":
+            if inner is True or (resource == "nodes" and key == "taints"):
+                found.add("cordon")
+        case "type":
+            if not parent and inner == "kubernetes.io/service-account-token":
+                found.add("service_account_token")
+
+
 def _fields(value: Any) -> Iterator[tuple[str, str, Any]]:
-    """Every field at any depth: the name of the field that its object stands in, its own name, its value. Not recursive."""
+    """Every field that is known here, at any depth: the name of the field that its object stands in, its own name, its value.
+
+    Not recursive, and quick to pass by what is not known: a body may have some hundred thousand fields.
+    """
     waiting: list[tuple[str, Any]] = [("", value)]
     while waiting:
         parent, one = waiting.pop()
         if isinstance(one, dict):
             for key, inner in one.items():
-                yield parent, key, inner
-                if isinstance(inner, dict | list) and key not in _MAPS:
+                if key in _KNOWN:
+                    yield parent, key, inner
+                if (inner.__class__ is dict or inner.__class__ is list) and key not in _MAPS:
                     waiting.append((key, inner))
         elif isinstance(one, list):
-            waiting += [(parent, inner) for inner in one if isinstance(inner, dict | list)]
+            waiting += [(parent, inner) for inner in one if inner.__class__ is dict or inner.__class__ is list]
 
 
 def _zero(value: Any) -> bool:
@@ -267,3 +289,5 @@ _READERS: Final[dict[str, Callable[[Found, Any], None]]] = {
     "rules": _rules,
     "aggregationRule": lambda found, value: found.add("rbac_escalation") if value is not None else None,
 }
+
+_KNOWN: Final = frozenset(_READERS) | _PLACED | _GUARDS

@@ -16,7 +16,7 @@ from hooptui.protocols.kubernetes.unread import Unread
 
 MAGIC: Final = b"k8s\0"
 MAX_DEPTH: Final = 32
-MAX_FIELDS: Final = 200_000
+MAX_FIELDS: Final = 50_000
 
 _WIRE: Final = {"s": 2, "m": 2, "b": 0, "i": 0}
 

@@ -218,7 +218,8 @@ class TestUnread:
     @pytest.mark.parametrize(
         ("body", "kind"),
         [
-            (b'{"metadata":{"name":"a"},"metadata":{"name":"b"}}', JSON), (b'{"metadata":{"name":"a","name":"a"}}', JSON), (b"", JSON), (b"[]", JSON), (b"null", JSON),
+            (b'{"metadata":{"name":"a"},"metadata":{"name":"b"}}', JSON), (b'{"metadata":{"name":"a","name":"a"}}', JSON), (b"", JSON),
+            (b'{"metadata":{"name":"a","n\\u0061me":"b"}}', JSON), (b'{"metadata":{"name":"a"},"x":[{"y":[":"]},{"z":1,"z"\n: 2}]}', JSON), (b"[]", JSON), (b"null", JSON),
             (b"1", JSON), (b'"x"', JSON), (b"{", JSON), (b'{"metadata":{"name":"a"}} {}', JSON), (b'{"metadata":{"name":"a"},"x":NaN}', JSON), (b"\xef\xbb\xbf{}", JSON),
             ('{"metadata":{"name":"a"}}'.encode("utf-16"), JSON), (b'{"metadata":{"name":"\xff"}}', JSON), (b"[" * 100_000, JSON), (b'{"a":' * 5000 + b"1" + b"}" * 5000, JSON),
             (b'{"metadata":{}}', JSON), (b"{}", JSON), (b'{"metadata":{"name":1}}', JSON), (b'{"metadata":{"name":"a/b"}}', JSON), (b'{"metadata":{"name":"a b"}}', JSON),
@@ -231,6 +232,16 @@ class TestUnread:
     )  # fmt: skip
     def test_bodies_that_two_readers_may_take_differently(self, body: bytes, kind: str) -> None:
         unknown(f"POST {N}/pods", body, kind)
+
+    def test_bodies_that_would_take_long_to_read(self) -> None:
+        yaml = b"metadata: {name: a}\nspec:\n" + b"- {a: 1}\n" * 20_000
+        assert "send JSON" in unknown(f"POST {N}/pods", yaml, YAML)
+        containers = field(1, field(1, b"a")) + field(2, field(2, field(1, b"c")) * 60_000)
+        assert "too many" in unknown(f"POST {N}/pods", b"k8s\0" + field(1, b"") + field(2, containers), PROTOBUF)
+
+    def test_a_colon_in_a_text_makes_no_key(self) -> None:
+        body = rb'{"metadata" : {"name": "a:b"}, "x": ["\"c\": d", ":", {"e\\" :1}, "f\u003a", {}]}'
+        assert facts(f"POST {N}/configmaps", body, JSON).name == "a:b"
 
     @pytest.mark.parametrize(
         "body", [b'{"metadata":{"name":"a"},"spec":{"hostPID":true}}', b"metadata: {name: a}\nspec:\n  hostPID: true\n"]
