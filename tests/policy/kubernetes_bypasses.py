@@ -46,6 +46,7 @@ WEBSOCKET = (
     "Upgrade: websocket",
     "Sec-WebSocket-Version: 13",
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Protocol: v5.channel.k8s.io, v4.channel.k8s.io",
 )
 SPDY = ("Connection: Upgrade", "Upgrade: SPDY/3.1", "X-Stream-Protocol-Version: v4.channel.k8s.io")
 
@@ -138,7 +139,7 @@ REFUSED: tuple[Case, ...] = (
     Case("as somebody else", f"GET {N}/pods", headers=("Impersonate-User: system:admin",)), Case("as somebody else, spelt otherwise", f"GET {N}/pods", headers=("impersonate_group: system:masters",)),
     Case("a header taken away on the way", f"GET {N}/pods", headers=("Connection: close, Authorization",)), Case("another protocol", f"GET {N}/pods", headers=("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")),
     Case("a WebSocket watch of Secrets", f"GET {N}/secrets?watch=1", headers=WEBSOCKET), Case("a WebSocket watch by its path", "GET /api/v1/watch/secrets", headers=WEBSOCKET), Case("logs over a WebSocket", f"GET {N}/pods/a/log?follow=1", headers=WEBSOCKET),
-    Case("a token in the subprotocol", f"GET {N}/pods/a/exec?command=ls", headers=(*WEBSOCKET, "Sec-WebSocket-Protocol: base64url.bearer.authorization.k8s.io.YWJj, v4.channel.k8s.io")),
+    Case("a token in the subprotocol", f"GET {N}/pods/a/exec?command=ls", headers=(*WEBSOCKET[:4], "Sec-WebSocket-Protocol: base64url.bearer.authorization.k8s.io.YWJj, v4.channel.k8s.io")),
     Case("a WebSocket through a proxy", f"GET {N}/pods/a/proxy/exec", headers=WEBSOCKET), Case("half an upgrade", f"GET {N}/pods/a/exec?command=ls", headers=WEBSOCKET[1:]), Case("an upgrade with a body", f"POST {N}/pods/a/exec?command=ls", headers=(*SPDY, "Content-Length: 3"), body=b"x=y"),
     Case("a control character in a value", f"GET {N}/pods", headers=("X: a\x08b",)),
 )  # fmt: skip
