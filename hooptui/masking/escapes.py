@@ -26,7 +26,7 @@ class Kind(Enum):
 
 
 class Mark(NamedTuple):
-    """One control sequence; few enough are held that a tuple is all it needs to be."""
+    """One control sequence, or some in a row; few enough are held that a tuple is all it needs to be."""
 
     at: int
     """Index of the character in front of which it stands."""
@@ -141,18 +141,35 @@ class Lexer:
         pieces: list[str] = []
         marks: list[Mark] = []
         size = 0
+        rest = 0
+        run, moves = -1, False
+        """Where a run of sequences begins, and whether one of it moves the cursor. A run is one mark: a screen full of them
+        must not cost a mark for each."""
         for match in _SEQUENCE.finditer(raw):
             start, end = match.span()
+            group = match.lastgroup
+            whole = group != "part" and group != "cut"
+            kind = Kind.SKIP if not whole else Kind.MOVE if group == "move" else _kind(group, raw[end - 1])
+            if run >= 0 and (start > at or kind is Kind.STRING):
+                marks.append(Mark(size, raw[run:at], Kind.MOVE if moves else Kind.SKIP))
+                run, moves = -1, False
             if start > at:
                 pieces.append(raw[at:start])
                 size += start - at
-            if match.lastgroup in ("part", "cut"):
+            if not whole:
                 self._part, self._sent = match.group(), max(0, sent - start)
-                return "".join(pieces), marks
+                rest = len(raw)
+                break
             if end > at:
-                marks.append(Mark(size, raw[max(start, at) : end], _kind(match.lastgroup, raw[end - 1])))
-                at = end
-        pieces.append(raw[at:])
+                begin, at = max(start, at), end
+                if kind is Kind.STRING:
+                    marks.append(Mark(size, raw[begin:end], kind))
+                else:
+                    run = begin if run < 0 else run
+                    moves = moves or kind is Kind.MOVE
+        if run >= 0:
+            marks.append(Mark(size, raw[run:at], Kind.MOVE if moves else Kind.SKIP))
+        pieces.append(raw[max(at, rest) :])
         return "".join(pieces), marks
 
 
