@@ -13,6 +13,7 @@ from hooptui.core.session import Session
 from hooptui.masking.streams import StreamMasker
 from hooptui.protocols.recorder import Recorder, Window
 from hooptui.protocols.ssh.operations import Terminal
+from hooptui.protocols.ssh.pace import Pace
 
 Send = Callable[[bytes, int | None], None]
 """To the client: bytes, and the data type of RFC 4254 section 5.2, None for standard output."""
@@ -42,9 +43,11 @@ class Text:
         key: bytes,
         send: Send,
         failed: Callable[[CannotRecord], None],
+        slow: Callable[[bool], None],
         terminal: Terminal | None = None,
     ) -> None:
-        """`key` is the masks' own; `failed` is called when the recording cannot be written."""
+        """`key` is the masks' own; `failed` is called when the recording cannot be written, `slow` when the target should
+        not be read, or again."""
         self._clock = session.house.clock
         self._send = send
         window = Window(terminal.name, *terminal.size[:2]) if terminal is not None else None
@@ -53,13 +56,17 @@ class Text:
         detects = any(rule.detect for rule in masks.rules)
         self._maskers = {kind: StreamMasker(masks, key) for kind in STREAMS} if detects else {}
         self._timers: dict[int | None, asyncio.TimerHandle] = {}
+        self._pace = Pace(self._masked, slow)
         self._closed = False
 
     def feed(self, data: bytes, datatype: int | None) -> None:
-        masker = self._maskers.get(datatype)
-        if masker is None:
+        if datatype in self._maskers:
+            self._pace.feed(data, datatype)
+        else:
             self._out(data, datatype)
-            return
+
+    def _masked(self, data: bytes, datatype: int | None) -> None:
+        masker = self._maskers[datatype]
         self._out(masker.feed(data, self._clock.monotonic()).data, datatype)
         self._arm(datatype, masker)
 
@@ -69,6 +76,7 @@ class Text:
     def close(self) -> tuple[int, tuple[str, ...]]:
         counts: dict[str, int] = {}
         if not self._closed:
+            self._pace.finish()
             self._closed = True
             for timer in self._timers.values():
                 timer.cancel()

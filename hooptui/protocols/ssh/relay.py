@@ -46,8 +46,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         self._holds: set[str] = set()
         """Why the client is not read now."""
         self._target: TargetEnd | None = None
-        self._early: list[bytes] = []
-        self._early_size = 0
+        self._early = bytearray()
         self._eof = False
         self._choked = False
         """The client does not read what it is sent."""
@@ -72,8 +71,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
     def freeze(self) -> None:
         self._frozen = True
         if self._target is not None:
-            # What is on its way is dropped, and must be read to get to the status behind it.
-            self._target.resume()
+            self._target.freeze()
 
     def signal(self) -> None:
         if self._target is not None:
@@ -130,9 +128,8 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         if self._terminal is not None and INTERRUPT in data:
             self._withdraw()
             return
-        self._early.append(data)
-        self._early_size += len(data)
-        if self._early_size > self._link.limits.ahead:
+        self._early += data
+        if len(self._early) > self._link.limits.ahead:
             self._hold("early")
 
     @guarded(True)
@@ -165,7 +162,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
     def pause_writing(self) -> None:
         self._choked = True
         if self._target is not None and not self._frozen:
-            self._target.pause()
+            self._target.hold("client")
         if self._files is not None:
             self._files.stall(True)
 
@@ -173,7 +170,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
     def resume_writing(self) -> None:
         self._choked = False
         if self._target is not None:
-            self._target.resume()
+            self._target.free("client")
         if self._files is not None:
             self._files.stall(False)
 
@@ -325,10 +322,10 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
             target.close()
             return
         if self._choked:
-            target.pause()
-        for data in self._early:
-            self._input(data)
-        self._early.clear()
+            target.hold("client")
+        early, self._early = bytes(self._early), bytearray()
+        if early:
+            self._input(early)
         if self._eof:
             self._input_ended()
         self._free("early")
@@ -337,7 +334,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         if transfer is None:
             session, terminal = self._link.session, self._terminal
             self._watch = eye = Watching(session, number, self.out, self._link.kill, terminal=terminal is not None)
-            return Text(session, number, self._link.mask_key, eye.out, self._unrecorded, terminal)
+            return Text(session, number, self._link.mask_key, eye.out, self._unrecorded, self._slow, terminal)
         return self._guarded(transfer) if transfer.program == "scp" else Bytes(self.out)
 
     def _guarded(self, transfer: Transfer | None) -> Files:
@@ -388,6 +385,15 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         self._holds.discard(why)
         if self._chan is not None and not self._holds:
             self._chan.resume_reading()
+
+    def _slow(self, on: bool) -> None:
+        """What the target says takes long to look at."""
+        if self._target is None:
+            return
+        if on:
+            self._target.hold("slow")
+        else:
+            self._target.free("slow")
 
     def _broken(self, reason: str) -> None:
         """The other side's SFTP makes no sense, or the client's."""

@@ -50,6 +50,9 @@ class TargetEnd(asyncssh.SSHClientSession[bytes]):
         """Set when `over`."""
         self.jammed = False
         """The target takes no input now."""
+        self._holds: set[str] = set()
+        """Why the target is not read now."""
+        self._frozen = False
 
     @property
     def ended(self) -> bool:
@@ -64,7 +67,8 @@ class TargetEnd(asyncssh.SSHClientSession[bytes]):
 
     @guarded(None)
     def data_received(self, data: bytes, datatype: int | None) -> None:
-        self._outlet.feed(data, datatype)
+        if not self._frozen:
+            self._outlet.feed(data, datatype)
 
     @guarded(True)
     def eof_received(self) -> bool:
@@ -137,11 +141,22 @@ class TargetEnd(asyncssh.SSHClientSession[bytes]):
             self._chan.change_terminal_size(width, height, pixwidth, pixheight)
             self._outlet.resize(width, height)
 
-    def pause(self) -> None:
+    def hold(self, why: str) -> None:
+        """Do not read what it says, for this reason too."""
+        self._holds.add(why)
         if self._chan is not None:
             self._chan.pause_reading()
 
-    def resume(self) -> None:
+    def free(self, why: str) -> None:
+        """This reason is gone."""
+        self._holds.discard(why)
+        if self._chan is not None and not self._holds:
+            self._chan.resume_reading()
+
+    def freeze(self) -> None:
+        """Read to the end what it says, and do nothing with it: behind it comes how it ended."""
+        self._frozen = True
+        self._holds.clear()
         if self._chan is not None:
             self._chan.resume_reading()
 
