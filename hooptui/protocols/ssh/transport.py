@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import os
 import struct
+import sys
 import threading
 from functools import partial
 from typing import Any, Final, cast
@@ -184,6 +185,16 @@ class Swift(SSHConnection):
             if len(self._inpbuf) < 4 or (length <= self._max_recv_pktlen and len(self._inpbuf) < 4 + length + TAG):
                 return False
         return super()._recv_pkthdr()
+
+    def internal_error(self, exc_info: Any = None, error_logger: Any = None) -> None:
+        fault = (exc_info or sys.exc_info())[1]
+        if isinstance(fault, (ValueError, IndexError)):
+            # What cannot be read is the peer's error, and is told to it as such; asyncssh takes it for its own.
+            wrong = ProtocolError(f"a packet makes no sense: {type(fault).__name__}")
+            self._send_disconnect(wrong.code, wrong.reason, wrong.lang)
+            self._force_close(wrong)
+        else:
+            super().internal_error(exc_info, error_logger)
 
     def _listen(self) -> None:
         """Read on or do not, by what waits on either way."""
