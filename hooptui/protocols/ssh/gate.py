@@ -191,6 +191,7 @@ class SshGate:
             encoding=None,
             # Counted in `_greet`, where a person with a browser is given more.
             login_timeout=0,
+            rekey_bytes=self._limits.rekey,
             keepalive_interval=self._limits.keepalive,
             keepalive_count_max=3,
             server_version="hooptui",

@@ -35,5 +35,7 @@ class Limits:
     """Bytes that a channel may have on its way, and so what one stalled reader can cost."""
     environment: int = 64
     """Variables that a channel may set."""
+    rekey: int = 1024 * MIB
+    """Bytes after which the gateway asks a side for new keys (RFC 4253 section 9); in any case after an hour."""
     keepalive: float = 30.0
     """Seconds of silence after which a side is asked whether it lives; three times without an answer, and it is gone."""

@@ -127,6 +127,7 @@ async def connect(where: Upstream, limits: Limits, lost: Callable[[], None]) -> 
                 encryption_algs=list(algorithms.ENCRYPTION),
                 kex_algs=algorithms.available(algorithms.KEX, asyncssh.kex.get_kex_algs()),
                 compression_algs=["none"],
+                rekey_bytes=limits.rekey,
                 keepalive_interval=limits.keepalive,
                 keepalive_count_max=3,
                 client_version="hooptui",
