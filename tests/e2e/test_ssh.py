@@ -144,6 +144,33 @@ def test_output_is_masked(house: Bed, client: Client) -> None:
     assert card not in done.stdout and done.stdout.startswith("card ") and done.stdout.endswith(" ok\n")
 
 
+def test_a_reviewer_sees_paths_masked(house: Bed, client: Client) -> None:
+    """Whatever is planted in a path: the list of what is held, its facts, and the review."""
+    card = house.canaries.card
+    held_by = subprocess.Popen(
+        client.command(f"printf x /tmp/of-{card}.txt /tmp/plain.txt"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, env=client.environment(),
+    )  # fmt: skip
+    held = house.held()
+    review = house.on_bed(house.desk.review(held.number))
+    assert review is not None
+    assert len(held.relations) == 2 and "/tmp/plain.txt" in held.relations, "the paths are there to be judged"
+    [masked] = [path for path in held.relations if path != "/tmp/plain.txt"]
+    assert masked.startswith("/tmp/of-") and masked.endswith(".txt")
+    assert (
+        "printf x /tmp/of-" in held.text
+        and "/tmp/plain.txt" in dict(held.facts)["writes" if "writes" in dict(held.facts) else "reads"]
+    )
+    assert card not in repr(held) + repr(review) + repr(house.snapshot())
+    assert house.do("deny", number=str(held.number), reason="no such files").ok
+    out, err = held_by.communicate(timeout=30)
+    assert held_by.returncode == 126 and not Path(f"/tmp/of-{card}.txt").exists()
+    house.seen.append(out)
+    assert "no such files" in err
+    house.until(lambda: any("/tmp/plain.txt" in one.relations for one in asked(house)))
+    assert not any(card in repr(one) for one in asked(house)), "nor does the journal"
+
+
 def test_a_kill_ends_it_and_says_so(house: Bed, client: Client) -> None:
     sleeping = subprocess.Popen(
         client.command("sleep 300"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
