@@ -62,6 +62,10 @@ class Canaries:
         }  # fmt: skip
         return tuple(Canary(kind, value, needles(kind, value)) for kind, values in kinds.items() for value in values)
 
+    def in_logs(self) -> tuple[str, ...]:
+        """The kinds that nobody should write to a log, and somebody does."""
+        return (*self.emails, *self.ssns, *self.pans, *self.tokens)
+
     def inserts(self) -> tuple[tuple[str, list[tuple[object, ...]]], ...]:
         """Statements with their rows, for `executemany`."""
         ids = range(FIRST_ID, FIRST_ID + ROWS)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from hooptui.core.desk import Command, Desk, HeldView, JournalLine, SessionView
 from hooptui.core.events import (
     Asked,
+    Body,
     CredentialMinted,
     CredentialRemoved,
     Decided,
@@ -23,8 +24,8 @@ from hooptui.core.events import (
     SessionOpened,
 )
 from hooptui.core.gate import Why
-from hooptui.demo.agents import BOT, DROP, ETL, EVERYTHING, REPORT, RUNAWAY, VENDOR, Script, Step
 from hooptui.demo.canaries import Canary, Leak, search
+from hooptui.demo.scripts import BOT, DROP, ETL, EVERYTHING, REPORT, RUNAWAY, SRE, VENDOR, Script, Step
 
 HURRY = 4.0
 """How much faster the agents work than in the interactive demo."""
@@ -43,24 +44,27 @@ SCRIPTS: tuple[Script, ...] = (
         BOT.name, BOT.program, (BOT.steps[0], Step(DROP, 1.0), *(Step(text, 1.0) for text in EVERYTHING)), rest=_ONCE
     ),
     replace(VENDOR, rest=_ONCE),
+    replace(SRE, rest=_ONCE),
 )
 
 
 @dataclass(slots=True)
 class Operator:
-    """Approves the first hold, denies the next, kills the first runaway, lets in who asks for access; then it only looks on."""
+    """Approves the first hold, denies the next, kills the first runaway, lets in who asks for access, approves the first hold on a
+    host; then it only looks on."""
 
     desk: Desk
     approved: int | None = None
     denied: int | None = None
     killed: str | None = None
     let_in: int | None = None
+    approved_on_host: int | None = None
     troubles: list[str] = field(default_factory=list)
     """What the gateway said when a command failed."""
 
     @property
     def done(self) -> bool:
-        return None not in (self.approved, self.denied, self.killed, self.let_in)
+        return None not in (self.approved, self.denied, self.killed, self.let_in, self.approved_on_host)
 
     async def work(self, seconds: float) -> None:
         """At least `seconds`, and at most GRACE more when something has not happened yet."""
@@ -85,13 +89,17 @@ class Operator:
         return True
 
     async def _judge(self, held: HeldView) -> None:
-        if held.number in (self.approved, self.denied, self.let_in):
+        if held.number in (self.approved, self.denied, self.let_in, self.approved_on_host):
             return
         number = str(held.number)
         if held.access:
             reason = "the case is known"
             if await self._run(Command("approve", {"number": number, "reason": reason, "lasts": "5m"})):
                 self.let_in = held.number
+        elif held.via == "ssh":
+            command = Command("approve", {"number": number, "reason": "agreed with the shop", "scope": "once"})
+            if self.approved_on_host is None and await self._run(command):
+                self.approved_on_host = held.number
         elif self.approved is None:
             command = Command("approve", {"number": number, "reason": "agreed in the change window", "scope": "once"})
             if await self._run(command):
@@ -106,6 +114,7 @@ class Operator:
         if (
             self.killed is None
             and runs
+            and session.via == "pg"
             and await self._run(Command("kill", {"session": session.id, "reason": "runaway query"}))
         ):
             self.killed = session.id
@@ -140,51 +149,63 @@ async def transcripts(desk: Desk, sessions: Sequence[str]) -> AsyncIterator[tupl
         yield f"transcript {session}", bytes(text)
 
 
+EVERYWHERE: tuple[str, ...] = ("sessions", "operations", "masked_values", "held", "approved", "denied_by_policy")
+"""What each protocol must have shown, by the names of the counts."""
+COUNTED: tuple[str, ...] = (
+    "sessions", "operations", "masked_values", "held", "approved", "denied_by_operator", "denied_by_policy", "killed", "let_in",
+    "roles_made", "roles_gone",
+)  # fmt: skip
+PROTOCOLS: tuple[str, ...] = ("postgres", "ssh")
+
+
 def count(lines: Iterable[JournalLine]) -> dict[str, int]:
     """What the journal says happened."""
-    tally = dict.fromkeys(
-        (
-            "sessions",
-            "operations",
-            "masked_values",
-            "held",
-            "approved",
-            "denied_by_operator",
-            "denied_by_policy",
-            "killed",
-            "let_in",
-            "roles_made",
-            "roles_gone",
-        ),
-        0,
-    )
+    tally = dict.fromkeys(COUNTED, 0)
     for line in lines:
-        match line.event.body:
-            case SessionOpened():
-                tally["sessions"] += 1
-            case Asked():
-                tally["operations"] += 1
-            case Finished(masked=masked):
-                tally["masked_values"] += masked
-            case Held():
-                tally["held"] += 1
-            case Decided(effect="allow", why="approved"):
-                tally["approved"] += 1
-            case Decided(effect="deny", why=Why.DENIED):
-                tally["denied_by_operator"] += 1
-            case Decided(effect="deny", why=Why.POLICY):
-                tally["denied_by_policy"] += 1
-            case KillDone(confirmed=True):
-                tally["killed"] += 1
-            case GrantGiven(scope="access"):
-                tally["let_in"] += 1
-            case CredentialMinted():
-                tally["roles_made"] += 1
-            case CredentialRemoved(confirmed=True):
-                tally["roles_gone"] += 1
-            case _:
-                pass
+        for name, number in _counts(line.event.body):
+            tally[name] += number
     return tally
+
+
+def by_protocol(lines: Sequence[JournalLine]) -> dict[str, dict[str, int]]:
+    """The same for the sessions of each protocol."""
+    spoken = {one.event.session: one.event.body.protocol for one in lines if isinstance(one.event.body, SessionOpened)}
+    return {
+        protocol: {
+            name: number
+            for name, number in count(one for one in lines if spoken.get(one.event.session) == protocol).items()
+            if name in EVERYWHERE
+        }
+        for protocol in PROTOCOLS
+    }
+
+
+def _counts(body: Body) -> Iterable[tuple[str, int]]:
+    match body:
+        case SessionOpened():
+            yield "sessions", 1
+        case Asked():
+            yield "operations", 1
+        case Finished(masked=masked):
+            yield "masked_values", masked
+        case Held():
+            yield "held", 1
+        case Decided(effect="allow", why="approved"):
+            yield "approved", 1
+        case Decided(effect="deny", why=Why.DENIED):
+            yield "denied_by_operator", 1
+        case Decided(effect="deny", why=Why.POLICY):
+            yield "denied_by_policy", 1
+        case KillDone(confirmed=True):
+            yield "killed", 1
+        case GrantGiven(scope="access"):
+            yield "let_in", 1
+        case CredentialMinted():
+            yield "roles_made", 1
+        case CredentialRemoved(confirmed=True):
+            yield "roles_gone", 1
+        case _:
+            pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +237,15 @@ async def result(
         **tally,
         "leaked": len(leaks),
         "journal": {"records": verified.records, "verified": verified.status == 0},
+        "protocols": (spoken := by_protocol(lines)),
     }
     problems = [f"nothing was counted as {name}" for name, number in tally.items() if number == 0]
+    problems += [
+        f"nothing was counted as {name} over {protocol}"
+        for protocol, counted in spoken.items()
+        for name, number in counted.items()
+        if number == 0
+    ]
     problems += [f"leaked: a canary ({leak.kind}) is in {leak.where}" for leak in leaks]
     if verified.status != 0:
         problems += [f"journal: {finding}" for finding in verified.findings] or ["journal: not verified"]

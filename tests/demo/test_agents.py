@@ -12,24 +12,13 @@ import pytest
 import pytest_asyncio
 
 from hooptui.core.secret import Secret
-from hooptui.demo import agents
-from hooptui.demo.agents import (
-    BOT,
-    ETL,
-    EVERYTHING,
-    REPORT,
-    RUNAWAY,
-    SCRIPTS,
-    Agent,
-    Gate,
-    Nothing,
-    Received,
-    Script,
-    Step,
-    crew,
-    work,
-)
+from hooptui.demo import agents, scripts
+from hooptui.demo import received as kept
+from hooptui.demo.agents import Agent, Gate
 from hooptui.demo.canaries import search
+from hooptui.demo.crew import crew, work
+from hooptui.demo.received import Nothing, Received
+from hooptui.demo.scripts import BOT, ETL, EVERYTHING, REPORT, RUNAWAY, SCRIPTS, Script, Step
 from hooptui.demo.world import DATABASE, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -147,14 +136,14 @@ async def test_the_search_sees_what_agents_receive_unmasked(gate: Gate, world: W
 
 
 async def test_scripts_say_what_the_demo_promises() -> None:
-    held = [step.sql for step in BOT.steps]
-    assert agents.DROP in held and all(text in held for text in EVERYTHING) and REPORT.steps[-1].sql == RUNAWAY
+    held = [step.text for step in BOT.steps]
+    assert scripts.DROP in held and all(text in held for text in EVERYTHING) and REPORT.steps[-1].text == RUNAWAY
     until_held = sum(step.pause for step in BOT.steps[: held.index(EVERYTHING[0]) + 1])
     assert until_held <= 1, "something to approve within 10 seconds of start"
 
 
 async def test_received_is_bounded_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agents, "MAX_KEPT", 10)
+    monkeypatch.setattr(kept, "MAX_KEPT", 10)
     received = Received()
     received.add("a", b"12345")
     received.add("b", b"678")

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.e2e
 
 DEMO = [sys.executable, "-m", "hooptui.cli", "demo"]
 KEYS = [
-    "sessions", "operations", "masked_values", "held", "approved", "denied_by_operator", "denied_by_policy", "killed", "let_in", "roles_made", "roles_gone", "leaked", "journal",
+    "sessions", "operations", "masked_values", "held", "approved", "denied_by_operator", "denied_by_policy", "killed", "let_in", "roles_made", "roles_gone", "leaked", "journal", "protocols",
 ]  # fmt: skip
 
 
@@ -90,8 +90,13 @@ def test_headless_does_everything_once_and_leaks_nothing(temporary: dict[str, st
         summary["denied_by_operator"],
         summary["killed"],
         summary["leaked"],
-    ) == (3, 2, 1, 1, 0)
+    ) == (4, 3, 1, 1, 0)
     assert summary["let_in"] == 1
+    host = summary["protocols"]["ssh"]
+    assert (host["sessions"], host["held"], host["approved"], host["denied_by_policy"]) == (1, 1, 1, 1)
+    assert host["masked_values"] >= 20 and host["operations"] >= 4
+    assert all(min(counted.values()) > 0 for counted in summary["protocols"].values())
+    assert all(sum(one[key] for one in summary["protocols"].values()) == summary[key] for key in host)
     assert summary["roles_made"] == summary["roles_gone"] == 1, "what is minted for a session goes with it"
     assert min(summary[key] for key in ("sessions", "operations", "masked_values", "denied_by_policy")) > 0
     assert summary["journal"]["verified"] is True and summary["journal"]["records"] > 20
@@ -106,7 +111,11 @@ def test_headless_sees_it_when_masking_is_off(temporary: dict[str, str], tmp_pat
     done = subprocess.run(command, env=temporary, capture_output=True, text=True, timeout=90, check=False)
     summary = json.loads(done.stdout)
     assert done.returncode == 1 and summary["leaked"] > 20 and summary["masked_values"] == 0
-    assert "leaked: a canary (card) is in etl-7" in done.stderr and "canary.example" not in done.stderr
+    assert (
+        "leaked: a canary (card) is in etl-7" in done.stderr
+        and "is in sre-4" in done.stderr
+        and "canary.example" not in done.stderr
+    )
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM])

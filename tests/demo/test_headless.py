@@ -101,24 +101,33 @@ async def test_approves_the_first_denies_the_next_kills_one_and_looks_on() -> No
         session("away", "running", 990.0),
         session("too", "running", 980.0),
     )
-    desk = Score(Snapshot(HEALTH, sessions, (held(4), replace(held(5), access=True), held(7), held(9))))
+    hosts = [replace(held(number), via="ssh") for number in (3, 8)]
+    sessions = (replace(session("slow", "running", 0.0), via="ssh"), *sessions)
+    desk = Score(
+        Snapshot(HEALTH, sessions, (hosts[0], held(4), replace(held(5), access=True), held(7), hosts[1], held(9)))
+    )
     operator = Operator(desk)  # type: ignore[arg-type]
     await operator.work(0.02)
     assert operator.done and not operator.troubles
     assert [(verb, args.get("number", args.get("session"))) for verb, args in desk.ran] == [
+        ("approve", "3"),
         ("approve", "4"),
         ("approve", "5"),
         ("deny", "7"),
         ("kill", "away"),
     ]
     assert all(args["reason"] for _, args in desk.ran) and desk.ran[0][1]["scope"] == "once"
-    assert desk.ran[1][1]["lasts"] == "5m"
-    assert [one.number for one in desk.now.held] == [9]
+    assert desk.ran[2][1]["lasts"] == "5m"
+    assert [one.number for one in desk.now.held] == [8, 9]
 
 
 async def test_a_command_that_fails_is_told_and_tried_again() -> None:
     desk = Score(
-        Snapshot(HEALTH, (session("away", "running", 0.0),), (held(1), held(2), replace(held(3), access=True))),
+        Snapshot(
+            HEALTH,
+            (session("away", "running", 0.0),),
+            (held(1), held(2), replace(held(3), access=True), replace(held(4), via="ssh")),
+        ),
         refuse=["approve", "deny", "kill"],
     )
     operator = Operator(desk)  # type: ignore[arg-type]
@@ -137,10 +146,6 @@ async def test_with_nothing_to_do_it_ends_after_its_grace() -> None:
     assert await operator.until_quiet(1.0)
     busy = Operator(Score(Snapshot(replace(HEALTH, live=1), (), ())))  # type: ignore[arg-type]
     assert not await busy.until_quiet(0.01)
-
-
-def lines(*bodies: Body) -> list[JournalLine]:
-    return [JournalLine(seq, Event(float(seq), "s1", body)) for seq, body in enumerate(bodies, 1)]
 
 
 OPENED = SessionOpened(
@@ -169,14 +174,35 @@ FULL = (
     CredentialRemoved("support-db", "role", "hooptui_y", False, "still there"),
     CredentialRemoved("support-db", "role", "hooptui_x", True, "gone from pg_roles"),
 )
+HOST = (
+    replace(OPENED, target="web-01", protocol="ssh"),
+    Asked(1, "exec", M("rm -rf releases"), ("exec",), ()),
+    Decided(1, "deny", Why.POLICY, ("n",), "", "v1"),
+    Held(2, 4, "changes", "", ("dba",), 1, "medium", 1.0),
+    Decided(2, "allow", "approved", ("a",), "", "v1", 4, "local#ops-1"),
+    Finished(2, M("exit 0"), True, 0, 5, 0.1),
+)
 TALLY = {
-    "sessions": 1, "operations": 2, "masked_values": 7, "held": 3, "approved": 1, "denied_by_operator": 1, "denied_by_policy": 1,
+    "sessions": 2, "operations": 3, "masked_values": 12, "held": 4, "approved": 2, "denied_by_operator": 1, "denied_by_policy": 2,
     "killed": 1, "let_in": 1, "roles_made": 1, "roles_gone": 1,
 }  # fmt: skip
+EACH = {
+    "postgres": {"sessions": 1, "operations": 2, "masked_values": 7, "held": 3, "approved": 1, "denied_by_policy": 1},
+    "ssh": {"sessions": 1, "operations": 1, "masked_values": 5, "held": 1, "approved": 1, "denied_by_policy": 1},
+}
+RECORDS = len(FULL) + len(HOST)
+
+
+def written(without: type[Body] | None = None, *, host: bool = True) -> list[JournalLine]:
+    """Both sessions' records, without those of one kind."""
+    both = [("s1", body) for body in FULL] + [("s2", body) for body in HOST if host]
+    kept = [(name, body) for name, body in both if without is None or not isinstance(body, without)]
+    return [JournalLine(seq, Event(float(seq), name, body)) for seq, (name, body) in enumerate(kept, 1)]
 
 
 def test_counts_are_the_journals() -> None:
-    assert count(lines(*FULL)) == TALLY
+    assert count(written()) == TALLY
+    assert headless.by_protocol(written()) == EACH
     assert set(count([]).values()) == {0}
 
 
@@ -193,7 +219,8 @@ class Archive:
         return tuple(older[-3:])
 
     async def transcript(self, name: str, *, after: int = 0, limit: int = 2000) -> tuple[tuple[Event, ...], int]:
-        return tuple(self.events[after : after + 2]), min(after + 2, len(self.events))
+        events = self.events if name == "s1" else ()
+        return tuple(events[after : after + 2]), min(after + 2, len(events))
 
     async def verify(self) -> VerifyView:
         return VerifyView(
@@ -209,25 +236,27 @@ CANARIES = Canaries()
 
 
 async def test_the_journal_is_read_whole_and_in_order() -> None:
-    assert await journal(Archive(lines(*FULL))) == lines(*FULL)  # type: ignore[arg-type]
+    assert await journal(Archive(written())) == written()  # type: ignore[arg-type]
 
 
 async def test_a_good_run() -> None:
-    done = await judged(Archive(lines(*FULL)), [("received", b"nothing of note")])
+    done = await judged(Archive(written()), [("received", b"nothing of note")])
     assert done.problems == ()
-    assert done.summary == {**TALLY, "leaked": 0, "journal": {"records": 21, "verified": True}}
+    assert done.summary == {
+        **TALLY, "leaked": 0, "journal": {"records": RECORDS, "verified": True}, "protocols": EACH,
+    }  # fmt: skip
     assert list(done.summary) == [
         "sessions", "operations", "masked_values", "held", "approved", "denied_by_operator", "denied_by_policy", "killed",
-        "let_in", "roles_made", "roles_gone", "leaked", "journal",
+        "let_in", "roles_made", "roles_gone", "leaked", "journal", "protocols",
     ]  # fmt: skip
 
 
 async def test_a_leak_anywhere_fails_the_run() -> None:
     secret = CANARIES.emails[0]
     for archive, places, where in (
-        (Archive(lines(*FULL)), [("etl-7", f"x {secret} y".encode())], "etl-7"),
+        (Archive(written()), [("etl-7", f"x {secret} y".encode())], "etl-7"),
         (
-            Archive(lines(*FULL), [Event(0.0, "s1", Rows(1, ((M("a"),), (M(secret),)))) for _ in range(5)]),
+            Archive(written(), [Event(0.0, "s1", Rows(1, ((M("a"),), (M(secret),)))) for _ in range(5)]),
             [],
             "transcript s1",
         ),
@@ -254,17 +283,26 @@ async def test_a_leak_anywhere_fails_the_run() -> None:
     ],
 )
 async def test_a_count_of_zero_fails_the_run(missing: type[Body]) -> None:
-    done = await judged(Archive(lines(*(body for body in FULL if not isinstance(body, missing)))))
+    done = await judged(Archive(written(missing)))
     assert bool(done.problems) is (missing is not GatewayStarted)
 
 
+async def test_a_protocol_that_showed_nothing_fails_the_run() -> None:
+    done = await judged(Archive(written(host=False)))
+    assert done.problems[:2] == (
+        "nothing was counted as sessions over ssh",
+        "nothing was counted as operations over ssh",
+    )
+    assert len(done.problems) == len(EACH["ssh"]) + 1
+
+
 async def test_a_broken_journal_fails_the_run() -> None:
-    done = await judged(Archive(lines(*FULL), status=1))
-    assert done.summary["journal"] == {"records": 21, "verified": False}
+    done = await judged(Archive(written(), status=1))
+    assert done.summary["journal"] == {"records": RECORDS, "verified": False}
     assert done.problems[0] == "journal: segment 1: hash differs at 4"
 
 
 async def test_what_an_earlier_run_did_in_the_same_directory_does_not_count() -> None:
-    done = await judged(Archive(lines(*FULL)), after=len(FULL))
+    done = await judged(Archive(written()), after=RECORDS)
     assert {name for name, value in done.summary.items() if value == 0} == {*TALLY, "leaked"}
-    assert len(done.problems) == len(TALLY) + 1
+    assert len(done.problems) == len(TALLY) + sum(map(len, EACH.values())) + 1

@@ -170,8 +170,8 @@ async def test_a_server_that_does_not_start_says_why(
 
 async def test_a_taken_port_is_not_the_end(tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        ports = iter((taken.getsockname()[1], postgres._free_port()))
-        monkeypatch.setattr(postgres, "_free_port", lambda: next(ports))
+        ports = iter((taken.getsockname()[1], postgres.free_port()))
+        monkeypatch.setattr(postgres, "free_port", lambda: next(ports))
         async with DemoPostgres(tmp_path) as server:
             assert listening(server.port) and server.port != taken.getsockname()[1]
 

@@ -14,13 +14,14 @@ from hooptui.core.clock import SystemClock
 from hooptui.core.gate import LoginRefused
 from hooptui.core.model import Kind
 from hooptui.credentials.static import FileReference, resolve
-from hooptui.demo.agents import SCRIPTS
 from hooptui.demo.canaries import FIRST_ID, search
 from hooptui.demo.headless import SCRIPTS as HEADLESS
-from hooptui.demo.world import AUDIENCE, CLIENTS, DATABASE, OPERATOR, ROLE, SUPPORT_ROLE, TARGET, World
+from hooptui.demo.scripts import SCRIPTS
+from hooptui.demo.world import AUDIENCE, CLIENTS, DATABASE, HOST_TARGET, OPERATOR, ROLE, SUPPORT_ROLE, TARGET, World
 from hooptui.errors import UserError
 from hooptui.policy import suite
 from hooptui.protocols.postgres.facts import understand
+from hooptui.protocols.ssh.commands import read_command
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -73,15 +74,17 @@ async def test_numbers_in_the_seed_are_well_formed(world: World) -> None:
 
 async def test_secrets_on_disk_are_private(world: World) -> None:
     assert resolve(FileReference(world.directory / "orders-db.password")).matches(world.password.reveal())
-    for name in ("orders-db.password", "minter.password", "hooptui.yaml", "policy.yaml"):
+    for name in ("orders-db.password", "minter.password", "web-01.key", "hooptui.yaml", "policy.yaml"):
         assert stat.S_IMODE((world.directory / name).stat().st_mode) == 0o600
-    for secret in (world.password, world.minter):
+    for secret in (world.password, world.minter, world.host.key):
         assert secret.reveal() not in world.config_text()
 
 
 async def test_the_configuration_is_an_ordinary_one(world: World) -> None:
     config = load(world.config_file)
     target, support = config.targets
+    (host,) = config.hosts
+    assert (host.target.name, host.target.protocol, host.target.labels) == (HOST_TARGET, "ssh", {"env": "prod"})
     assert (target.target.name, target.target.labels, target.mint) == (TARGET, {"env": "prod"}, None)
     assert support.mint is not None and support.mint.role == SUPPORT_ROLE
     assert config.operator is not None and config.operator.name == OPERATOR and "dba" in config.operator.groups
@@ -108,17 +111,23 @@ async def test_the_policy_passes_its_own_tests_which_miss_no_rule(world: World) 
     def reader(sql: str) -> object:
         return understand(sql).facts
 
-    tested = suite.run_tests(report.policy, reader)  # type: ignore[arg-type]
+    tested = suite.run_tests(report.policy, reader, read_command)  # type: ignore[arg-type]
     assert tested.ok, tested.failed
-    covered = suite.coverage(report.policy, reader)  # type: ignore[arg-type]
+    covered = suite.coverage(report.policy, reader, read_command)  # type: ignore[arg-type]
     assert covered.ok, covered.uncovered
 
 
 async def test_every_statement_of_the_agents_is_understood(world: World) -> None:
     for script in (*SCRIPTS, *HEADLESS):
         for step in script.steps:
-            facts = understand(step.sql.replace("%s", "$1")).facts
-            assert facts.understood, (step.sql, facts.unknown)
+            shell = script.program == "ssh"
+            facts = read_command(step.text) if shell else understand(step.text.replace("%s", "$1")).facts
+            assert facts.understood, (step.text, facts.unknown)
+
+
+async def test_the_hosts_log_holds_what_nobody_should_write_there(world: World) -> None:
+    found = {one.kind for one in search(world.canaries.all(), [("log", world.log())])}
+    assert found == {"email", "ssn", "card", "api-key"}
 
 
 async def test_a_directory_that_is_kept_serves_again_with_its_own_policy(tmp_path: Path) -> None:
