@@ -1,7 +1,7 @@
 """What one operation said, for the recording and the live screen: gathered in pieces, masked, and cut off at the cap. Decides nothing.
 
 Behind a terminal it is recorded as what it is: the terminal's kind and size, and what was written to it, control sequences
-and all. What was typed is not recorded: passwords are. The program's echo shows the rest.
+and all. Keys are not recorded, for passwords are among them; what the program echoed is, and who watches may hint at lines by it.
 """
 
 from __future__ import annotations
