@@ -86,7 +86,7 @@ def test_a_held_exec_is_one_approval_and_says_so(house: Gatehouse, program: str,
     assert running.stdin and running.stderr
     first = running.stderr.readline()
     number = until(house.waiting)[0].number
-    assert f"held for approval #{number}".encode() in first
+    assert f"held for approval #{number}".encode() in first, first
     house.vote(approve, "" if approve else "not today")
     out, err = running.communicate(b"typed before the verdict\n", 20)
     asked = [e.body for e in house.book.events[before:] if isinstance(e.body, Asked) and "hold-me" in e.body.text]
