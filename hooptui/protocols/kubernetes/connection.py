@@ -17,6 +17,7 @@ from hooptui.credentials.custody import Custody
 from hooptui.protocols.base import Bearer, Doorman
 from hooptui.protocols.kubernetes import replies, wire
 from hooptui.protocols.kubernetes.channel import KubernetesChannel
+from hooptui.protocols.kubernetes.entrance import Entrances
 from hooptui.protocols.kubernetes.exchange import Exchange
 from hooptui.protocols.kubernetes.http import Answer, Http
 from hooptui.protocols.kubernetes.limits import Limits
@@ -46,6 +47,7 @@ class Connection:
         limits: Limits,
         custody: Custody | None,
         mask_key: bytes,
+        entrances: Entrances,
         peer: str,
         cluster: str,
         proved: Callable[[], None],
@@ -57,6 +59,7 @@ class Connection:
         self._limits = limits
         self._custody = custody
         self._mask_key = mask_key
+        self._entrances = entrances
         self._peer = peer
         self._cluster = cluster
         self._proved = proved
@@ -155,7 +158,7 @@ class Connection:
         while len(self._links) >= self._limits.sessions:
             _, oldest = self._links.popitem(last=False)
             oldest.left("its client came with other credentials")
-        link = Link(session, upstream, self._doorman, self._limits, self._custody, self._mask_key)
+        link = Link(session, upstream, self._doorman, self._limits, self._custody, self._mask_key, self._entrances)
 
         def hang_up() -> None:
             self._leaving = link.closing

@@ -20,6 +20,7 @@ from hooptui.listener import Listener, Words, too_many
 from hooptui.peers import Peer
 from hooptui.protocols.base import Doorman
 from hooptui.protocols.kubernetes.connection import Connection
+from hooptui.protocols.kubernetes.entrance import Entrances
 from hooptui.protocols.kubernetes.limits import Limits
 from hooptui.protocols.kubernetes.operations import PROTOCOL
 from hooptui.protocols.kubernetes.plug import Plug
@@ -58,6 +59,7 @@ class KubernetesGate:
         self._custody = custody
         self._limits = limits
         self._mask_key = mask_key
+        self._entrances = Entrances()
         self._tls = tls
         tls.set_alpn_protocols(["http/1.1"])
         tls.sni_callback = self._asked_for
@@ -143,6 +145,7 @@ class KubernetesGate:
                 self._limits,
                 self._custody,
                 self._mask_key,
+                self._entrances,
                 peer.name,
                 self._cluster(plug),
                 prove,

@@ -16,6 +16,7 @@ from hooptui.credentials.custody import Custody
 from hooptui.credentials.kubernetes_login import Access
 from hooptui.credentials.mint import Minted, MintTrouble
 from hooptui.protocols.base import Doorman
+from hooptui.protocols.kubernetes.entrance import Entrances
 from hooptui.protocols.kubernetes.impersonation import CannotImpersonate
 from hooptui.protocols.kubernetes.limits import Limits
 from hooptui.protocols.kubernetes.masks import RequestMasks
@@ -59,6 +60,7 @@ class Link:
         limits: Limits,
         custody: Custody | None,
         mask_key: bytes,
+        entrances: Entrances,
     ) -> None:
         self.session = session
         self.upstream = upstream
@@ -70,6 +72,7 @@ class Link:
         """Why it ends, once it does."""
         self._doorman = doorman
         self._custody = custody
+        self._entrances = entrances
         self._minted: Minted | None = None
         self._masks: tuple[Masker, RequestMasks] | None = None
 
@@ -94,7 +97,7 @@ class Link:
             Refused: it may not.
         """
         if self.session.access is not None:
-            await self.session.enter(tell)
+            await self._entrances.enter(self.session, tell)
         permit = await self.session.ask(operation, tell)
         permit.use()
         if self.closing:
