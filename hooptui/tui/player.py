@@ -27,6 +27,8 @@ class Player:
                 moment += min(IDLE_CAP, max(0.0, event.at - events[index - 1].at))
             offsets.append(moment)
         self._offsets = offsets
+        self.risks = tuple(index for index, event in enumerate(events) if risky(event))
+        """Positions of the risky events."""
         self.moment = 0.0
         """Seconds of play, idle time capped."""
         self.at = 1 if events else 0

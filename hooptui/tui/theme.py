@@ -6,10 +6,14 @@ every meaning has a symbol as well. The stylesheet takes its variables from the 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from rich.style import Style
 from textual.theme import Theme
+
+from hooptui.terminal.cells import BOLD, ITALIC, REVERSE, RGB, STRIKE, UNDERLINE
+from hooptui.terminal.cells import FAINT as FAINT_CELL
 
 INK: Final = "#c6cfd9"
 FAINT: Final = "#76828f"
@@ -101,6 +105,45 @@ THEME: Final = Theme(
 )
 
 
+ANSI: Final = (
+    "#3a4552", "#e0705a", "#8cc084", "#d9b25f", "#6c9fe0", "#b48ad6", "#62b8bf", INK,
+    "#66727f", "#f4917c", "#aadca2", "#f3d07f", "#93c0f5", "#d0aef0", "#8fdbe0", WHITE,
+)  # fmt: skip
+"""The 16 colours of a terminal, told apart on this ground; a program's black must not vanish in it."""
+
+
 def style(name: str) -> Style:
-    """The look of a span's name."""
-    return STYLES.get(name, STYLES[""])
+    """The look of a span's name; `@fore,back,flags` is a terminal's cell (`terminal.cells.Look`)."""
+    return cell(name) if name.startswith("@") else STYLES.get(name, STYLES[""])
+
+
+@lru_cache(maxsize=4096)
+def cell(name: str) -> Style:
+    """The look of a terminal's cell."""
+    fore, back, flags = map(int, name[1:].split(","))
+    return Style(
+        color=colour(fore) or INK,
+        bgcolor=colour(back),
+        bold=bool(flags & BOLD) or None,
+        dim=bool(flags & FAINT_CELL) or None,
+        italic=bool(flags & ITALIC) or None,
+        underline=bool(flags & UNDERLINE) or None,
+        strike=bool(flags & STRIKE) or None,
+        reverse=bool(flags & REVERSE) or None,
+    )
+
+
+def colour(number: int) -> str | None:
+    """A terminal's colour in this theme: 16 of its own, then xterm's cube and greys, or red, green and blue as they are."""
+    if number < 0:
+        return None
+    if number >= RGB:
+        return f"#{number - RGB:06x}"
+    if number < 16:
+        return ANSI[number]
+    if number >= 232:
+        grey = 8 + 10 * (number - 232)
+        return f"#{grey:02x}{grey:02x}{grey:02x}"
+    levels = (0, 95, 135, 175, 215, 255)
+    red, rest = divmod(number - 16, 36)
+    return f"#{levels[red]:02x}{levels[rest // 6]:02x}{levels[rest % 6]:02x}"

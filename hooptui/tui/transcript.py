@@ -82,6 +82,8 @@ class Table:
     hidden: int = 0
     cut: bool = False
     """The recording's cap was reached."""
+    filed: bool = False
+    """It was on files, and what became of it has been told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ def render(event: Event, memo: Memo) -> tuple[tuple[Line, ...], Memo]:
             # What a terminal shows is drawn by the terminal's own widget.
             return (), memo
         case FileDone():
-            return _file(event, body), memo
+            return _file(event, body), memo.put(body.operation, replace(memo.table(body.operation), filed=True))
         case _:
             return _said(event), memo
 
@@ -254,6 +256,8 @@ def _cells(
 def _finished(event: Event, body: Finished, memo: Memo) -> tuple[tuple[Line, ...], Memo]:
     table = memo.table(body.operation)
     after = memo.put(body.operation, None)
+    if table.filed:
+        return (), after
     lines: list[Line] = []
     if table.hidden:
         recorded = "see below what was recorded" if table.cut else "all recorded"

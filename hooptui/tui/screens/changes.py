@@ -17,6 +17,7 @@ from hooptui.tui.screens.operator import OperatorScreen
 from hooptui.tui.screens.quit import QuitScreen
 from hooptui.tui.screens.review import ReviewScreen
 from hooptui.tui.text import clean
+from hooptui.tui.widgets.channel_pane import ChannelPane
 
 if TYPE_CHECKING:
     from hooptui.tui.screens.main import MainScreen
@@ -39,8 +40,12 @@ class Changes:
             case "block" | "unblock" | "revoke":
                 self._about_access(verb, arg)
             case "export":
-                number = arg or self.subject()
-                if number:
+                number, pane = arg or self.subject(), self.screen.pane
+                channel = pane.channel if isinstance(pane, ChannelPane) and not arg else None
+                if number and channel is not None:
+                    # What shows a terminal hands on a terminal.
+                    app.command(Command("export", {"session": number, "format": "cast", "channel": str(channel)}))
+                elif number:
                     app.command(Command("export", {"session": number}))
                 else:
                     app.flash("no session here to export", "faint")

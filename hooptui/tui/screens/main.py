@@ -23,9 +23,10 @@ from hooptui.tui.screens.verbs import Verbs
 from hooptui.tui.text import clean
 from hooptui.tui.widgets.access_pane import AccessPane
 from hooptui.tui.widgets.audit_pane import AuditPane
+from hooptui.tui.widgets.channel_pane import ChannelPane, OutputPane
 from hooptui.tui.widgets.footer import footer_row, tab_row
 from hooptui.tui.widgets.lines import Bar, Lines
-from hooptui.tui.widgets.panes import HeldPane, LivePane, OutputPane, Pane
+from hooptui.tui.widgets.panes import HeldPane, LivePane, Pane
 from hooptui.tui.widgets.replay_panes import PlayerPane, RecordingsPane
 from hooptui.tui.widgets.statusline import alarms, status_row
 
@@ -213,6 +214,9 @@ class MainScreen(Screen[None]):
         self.set_class(self.zoomed or self.narrow, "-one")
         self.set_class(self.view == "replay" and self.on_stage, "-stage")
         self.set_class(self.view == "replay" and not self.on_stage, "-list")
+        pane = self.pane
+        # Terminals are wider than lines: they get the room that they need.
+        self.set_class(isinstance(pane, ChannelPane) and pane.channel is not None, "-terminal")
 
     def go(self, view: str, *, stage: bool | None = None) -> None:
         """Show a view and put the focus in it."""
@@ -240,6 +244,10 @@ class MainScreen(Screen[None]):
                 self.restyle()
                 self.show_footer()
                 self.show_health()
+
+    def on_channel_pane_turned(self, event: ChannelPane.Turned) -> None:
+        event.stop()
+        self.restyle()
 
     def on_resize(self) -> None:
         self.restyle()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hooptui.core.desk import Snapshot
 from hooptui.core.events import Event
+from hooptui.core.events_channels import TerminalOutput
 from hooptui.core.filter import Filter
 from hooptui.tui.feed import SLICE, Feed
 from hooptui.tui.keymap import VIEWS, changes, key_of
@@ -20,7 +21,8 @@ from hooptui.tui.text import Row, clean, plain
 from hooptui.tui.widgets.access import detail, handle, what
 from hooptui.tui.widgets.audit import record_rows
 from hooptui.tui.widgets.panes import ListPane, session_words
-from hooptui.tui.widgets.replay_panes import MOST
+from hooptui.tui.widgets.replay_panes import MOST, MOST_TEXT
+from hooptui.tui.widgets.terminal import TerminalView
 
 if TYPE_CHECKING:
     from hooptui.tui.screens.main import MainScreen
@@ -64,6 +66,8 @@ class Verbs:
                     self._older()
             case "follow" | "wrap" | "times":
                 self._output(verb)
+            case "channel" | "channel-before":
+                self._channel(verb, arg or key)
             case _:
                 self._look(verb, key, arg)
 
@@ -115,7 +119,7 @@ class Verbs:
             case "live":
                 if screen.live.session is not None:
                     self.show_output(screen.live.session.id)
-                    screen.output.transcript.set_follow(True)
+                    screen.output.lines.set_follow(True)
                     screen.go("output")
             case "held":
                 self.changes.do("approve")
@@ -207,9 +211,9 @@ class Verbs:
             case "held":
                 text = screen.held.hold.text if screen.held.hold else ""
             case "output":
-                text = screen.output.transcript.chosen
+                text = screen.output.text
             case "player":
-                text = screen.player.transcript.chosen
+                text = screen.player.text
             case "recordings":
                 text = screen.recordings.list.chosen.session if screen.recordings.list.chosen else ""
             case "access":
@@ -227,18 +231,30 @@ class Verbs:
 
     def _output(self, verb: str) -> None:
         screen = self.screen
-        transcript = screen.player.transcript if screen.pane.place == "player" else screen.output.transcript
+        pane = screen.player if screen.pane.place == "player" else screen.output
+        lines = pane.lines
         if verb == "follow":
-            transcript.set_follow(not transcript.follow)
+            lines.set_follow(not lines.follow)
+        elif isinstance(lines, TerminalView):
+            screen.hooptui.flash("a terminal is shown as it is", "faint")
         elif verb == "wrap":
-            transcript.wrap = not transcript.wrap
-            transcript.lay_out()
+            lines.wrap = not lines.wrap
+            lines.lay_out()
         else:
-            transcript.times = not transcript.times
-            transcript.lay_out()
+            lines.times = not lines.times
+            lines.lay_out()
         screen.show_output_frame()
 
     # --- output
+
+    def _channel(self, verb: str, key: str) -> None:
+        """To the next tab of the session, or to the one that was clicked."""
+        screen = self.screen
+        pane = screen.player if screen.pane.place == "player" else screen.output
+        if any(tab.key == key for tab in pane.tabs()):
+            pane.choose(key)
+        elif not pane.next_tab(1 if verb == "channel" else -1):
+            screen.hooptui.flash("this session has one channel", "faint")
 
     def show_output(self, session: str) -> None:
         """Turn Output to a session."""
@@ -261,7 +277,7 @@ class Verbs:
         async def work() -> None:
             batch = await feed.pull()
             if feed is self.screen.feed:
-                self.screen.output.transcript.feed(batch.events, batch.lost)
+                self.screen.output.feed(batch.events, batch.lost)
 
         self.screen.hooptui.background(f"output {feed.session}", work)
 
@@ -314,14 +330,16 @@ class Verbs:
 
         async def work() -> None:
             events: list[Event] = []
-            position = 0
-            while len(events) < MOST:
-                part, position = await screen.hooptui.desk.transcript(number, after=position, limit=SLICE)
-                events.extend(part)
-                if len(part) < SLICE:
+            position = text = 0
+            while len(events) < MOST and text < MOST_TEXT:
+                part, after = await screen.hooptui.desk.transcript(number, after=position, limit=SLICE)
+                if after == position:
                     break
+                position = after
+                events.extend(part)
+                text += sum(len(one.body.text) for one in part if isinstance(one.body, TerminalOutput))
             if screen.player.session == number:
-                screen.player.load(events[:MOST], cut=len(events) >= MOST)
+                screen.player.load(events[:MOST], cut=len(events) >= MOST or text >= MOST_TEXT)
 
         screen.hooptui.background(f"recording {number}", work)
 

@@ -14,6 +14,7 @@ from rich.style import Style
 from textual import events as ui
 
 from hooptui.core.events import Asked, Event
+from hooptui.core.events_channels import TerminalOutput
 from hooptui.core.filter import Filter
 from hooptui.tui import theme
 from hooptui.tui.journal_words import kind
@@ -66,6 +67,8 @@ class Transcript(Lines):
     def feed(self, events: Sequence[Event], lost: int = 0) -> None:
         """Show these after what is shown. A flood is skimmed: nobody reads a thousand lines in a quarter of a second."""
         skipped = lost
+        # A terminal's flood is no flood here: it is drawn elsewhere.
+        events = [event for event in events if not isinstance(event.body, TerminalOutput)]
         for event in events[: max(0, len(events) - FLOOD)]:
             lines_count, self._memo = skim(event, self._memo)
             skipped += lines_count

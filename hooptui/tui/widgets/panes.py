@@ -5,7 +5,6 @@ A pane is handed snapshots; it never asks the desk. The one with the focus has t
 
 from __future__ import annotations
 
-from datetime import tzinfo
 from typing import Any, Generic, TypeVar
 
 from textual.app import ComposeResult
@@ -15,12 +14,11 @@ from textual.widget import Widget
 
 from hooptui.core.desk import HeldView, Review, SessionView, Snapshot
 from hooptui.core.filter import Filter
-from hooptui.tui.people import kind_word, left_words
+from hooptui.tui.people import kind_word
 from hooptui.tui.text import clean, count
 from hooptui.tui.widgets.held import HeldList, detail
 from hooptui.tui.widgets.lines import Bar, Lines
 from hooptui.tui.widgets.live import Live
-from hooptui.tui.widgets.output import Transcript
 from hooptui.tui.widgets.rows import Rows
 
 List = TypeVar("List", bound=Rows[Any])
@@ -112,35 +110,6 @@ class ListPane(Pane, Generic[List]):
         self.frame(f"{title}  {amount(len(shown.items), shown.total)}", sorted_by + foot)
 
 
-class TranscriptPane(Pane):
-    """A pane around a transcript."""
-
-    def __init__(self, zone: tzinfo | None) -> None:
-        super().__init__(id=self.place)
-        self.transcript = Transcript(id=f"{self.place}-lines", zone=zone)
-        self.session = ""
-
-    @property
-    def lines(self) -> Transcript:
-        return self.transcript
-
-    @property
-    def filter(self) -> Filter:
-        return self.transcript.filter
-
-    def set_filter(self, filter: Filter) -> None:  # noqa: A002 - it is one
-        self.transcript.filter = filter
-        self.transcript.lay_out()
-        self.draw()
-
-    def draw(self) -> None:
-        """Bring title and foot in line with what is shown."""
-        raise NotImplementedError
-
-    def filtered(self, foot: str) -> str:
-        return f"{self.filter_words()} · {foot}" if self.filter else foot
-
-
 def amount(shown: int, total: int) -> str:
     """`12`, or `3 of 12` under a filter."""
     return count(total) if shown == total else f"{count(shown)} of {count(total)}"
@@ -226,46 +195,6 @@ class HeldPane(ListPane[HeldList]):
     @property
     def hold(self) -> HeldView | None:
         return self.list.chosen
-
-
-class OutputPane(TranscriptPane):
-    """View 3: one session's transcript."""
-
-    place = "output"
-
-    def __init__(self, zone: tzinfo | None) -> None:
-        super().__init__(zone)
-        self.head = Bar(id="output-head", classes="head")
-        self._words = ""
-        self._left = ""
-
-    def compose(self) -> ComposeResult:
-        yield self.head
-        yield self.transcript
-
-    def open(self, session: str, words: str) -> None:
-        """Turn to another session; its events are fed by who holds the desk."""
-        self.session, self._words, self._left = session, words, ""
-        self.transcript.clear()
-        self.draw()
-
-    def show(self, view: SessionView | None, now: float = 0.0) -> None:
-        """Title and foot; `view` is the session's row when it is still open."""
-        self._left = ""
-        if view is not None:
-            self._words = session_words(view)
-            self._left = f"{left_words(view, now)}  "
-        self.draw()
-
-    def draw(self) -> None:
-        self.head.display = not self.session
-        if not self.session:
-            self.head.put((("enter on a session shows its output here", "faint"),))
-            self.frame("3 Output", "")
-            return
-        following = "FOLLOW" if self.transcript.follow else "PAUSED"
-        foot = f"{self._left}{following}{'' if self.transcript.wrap else '  cut'}  masked"
-        self.frame(f"3 Output  {clean(self.session, 12)} {self._words}", self.filtered(foot))
 
 
 def session_words(view: SessionView) -> str:

@@ -8,7 +8,6 @@ from hooptui.core.desk import RecordingView
 from hooptui.core.filter import Fields
 from hooptui.tui.player import Player
 from hooptui.tui.text import Row, Span, clean, count, size, span_of
-from hooptui.tui.transcript import risky
 from hooptui.tui.widgets.rows import Column, Rows, Sort
 from hooptui.tui.widgets.statusline import clock
 
@@ -85,8 +84,4 @@ def progress(player: Player | None, cells: int, note: str = "") -> Row:
 def _marks(player: Player, room: int) -> frozenset[int]:
     if not player.length:
         return frozenset()
-    return frozenset(
-        min(room - 1, int(player.offset(index) / player.length * room))
-        for index, event in enumerate(player.events)
-        if risky(event)
-    )
+    return frozenset(min(room - 1, int(player.offset(index) / player.length * room)) for index in player.risks)

@@ -8,14 +8,25 @@ from textual.app import ComposeResult
 
 from hooptui.core.desk import RecordingView
 from hooptui.core.events import Event
+from hooptui.terminal.screen import Screen
+from hooptui.tui.channels import Tab
 from hooptui.tui.player import Player
+from hooptui.tui.reel import Reel
+from hooptui.tui.scenes import Scenes
 from hooptui.tui.text import clean, count
+from hooptui.tui.widgets.channel_pane import ChannelPane
 from hooptui.tui.widgets.lines import Bar
-from hooptui.tui.widgets.panes import ListPane, TranscriptPane
+from hooptui.tui.widgets.panes import ListPane
 from hooptui.tui.widgets.recordings import Recordings, progress
 
-MOST = 20_000
-"""Events of a recording that the player takes; `hooptui replay` has no limit."""
+MOST = 100_000
+"""Events of a recording that the player takes; `hooptui replay --plain` has no limit."""
+
+MOST_TEXT = 128 * 1024 * 1024
+"""Characters of terminals' output that it takes."""
+
+REELS = 4
+"""Terminals that are kept ready to be shown at any moment."""
 
 _WINDOW = 400
 """Events drawn again after a jump back."""
@@ -40,7 +51,7 @@ class RecordingsPane(ListPane[Recordings]):
         self.titled("4 Replay", "recording", "no recording yet", self.filter_words())
 
 
-class PlayerPane(TranscriptPane):
+class PlayerPane(ChannelPane):
     """View 4, the stage. `tick` is told how many seconds went by."""
 
     place = "player"
@@ -52,22 +63,28 @@ class PlayerPane(TranscriptPane):
         self.note = ""
         self._shown = 0
         self._title = ""
+        self._scenes = Scenes(())
+        self._reels: dict[int, Reel] = {}
 
     def compose(self) -> ComposeResult:
-        yield self.transcript
+        yield from super().compose()
         yield self.bar
+
+    def tabs(self) -> list[Tab]:
+        return self._scenes.tabs(self.player.at) if self.player is not None else []
 
     def waiting(self, session: str, words: str) -> None:
         """A recording is being read."""
-        self.session, self._title, self.player, self._shown = session, words, None, 0
-        self.transcript.clear()
+        self._title, self.player, self._shown, self._reels = words, None, 0, {}
+        self.begin(session)
         self.note = "reading …"
         self.draw()
 
     def load(self, events: list[Event], *, cut: bool) -> None:
         """It has been read; `cut` says that it was longer than the player takes."""
         self.player = Player(events)
-        self.note = f" (the first {count(MOST)}; `hooptui replay` has all)" if cut else ""
+        self._scenes = Scenes(events)
+        self.note = f" (the first {count(len(events))}; `hooptui replay --plain` has all)" if cut else ""
         self._shown = 0
         self.player.toggle()
         self.draw()
@@ -83,19 +100,43 @@ class PlayerPane(TranscriptPane):
         if player is not None:
             if player.at < self._shown:
                 self.transcript.clear()
+                self.files.clear()
                 self._shown = max(0, player.at - _WINDOW)
             if player.at > self._shown:
-                self.transcript.feed(player.events[self._shown : player.at])
+                self.write(player.events[self._shown : player.at])
                 self._shown = player.at
+            if not self.chosen:
+                self.turn(self._scenes.best(player.at))
+            elif not any(tab.key == self.tab for tab in self.tabs()):
+                # It is before the terminal was opened; there it is shown again.
+                self.terminal.show(Screen(1, 1), live=False)
+        self.show_tabs()
         self.bar.put(
             progress(player, self.size.width, self.note) if player is not None else ((f" {self.note}", "faint"),)
         )
         state = "" if player is None else "PLAYING" if player.playing else "END" if player.ended else "PAUSED"
-        foot = f"{state}  masked" if state else ""
+        foot = f"{state}  {self._picture(player)}masked" if player is not None else ""
         self.frame(
             f"Player  {clean(self.session, 12)} {self._title}" if self.session else "Player",
             self.filtered(foot),
         )
+
+    def _picture(self, player: Player) -> str:
+        """Show the terminal of the tab as it is at this moment; words on it for the foot."""
+        number = self.channel
+        scene = self._scenes.at(number, player.at) if number is not None else None
+        if number is None or scene is None:
+            return ""
+        reel = self._reels.get(number)
+        if reel is None:
+            if len(self._reels) >= REELS:
+                del self._reels[next(iter(self._reels))]
+            reel = self._reels[number] = Reel(player.events, number)
+        screen = reel.to(player.at).screen
+        ended = scene.ended_by(player.at)
+        self.terminal.show(screen, live=not ended)
+        near = "" if reel.exact else "from its last part only  "
+        return f"{ended + '  ' if ended else ''}{near}{screen.columns}×{screen.rows}  "
 
     def on_resize(self) -> None:
         self.draw()
