@@ -10,6 +10,7 @@ from functools import partial
 from hooptui.audit import replay
 from hooptui.audit.journal import tail
 from hooptui.audit.verify import verify as verify_state
+from hooptui.control.facts import facts_of
 from hooptui.core.approvals import Approval, VoteRefused
 from hooptui.core.desk import (
     GrantView,
@@ -25,7 +26,7 @@ from hooptui.core.desk import (
 )
 from hooptui.core.events import Event
 from hooptui.core.gate import Masked
-from hooptui.core.model import KubernetesFacts, Operation, SqlFacts, SshFacts
+from hooptui.core.model import Operation
 from hooptui.core.session import Session
 from hooptui.gateway import VIA, Gateway
 from hooptui.protocols.kubernetes.channel import KubernetesChannel
@@ -189,7 +190,7 @@ class Views:
             text=masker.text(operation.text) if masker and operation else empty,
             verb=operation.verb if operation else "",
             relations=tuple(masker.text(one) for one in sorted(facts.reads | facts.writes)) if facts and masker else (),
-            facts=tuple((label, masker.text(words)) for label, words in _facts(operation))
+            facts=tuple((label, masker.text(words)) for label, words in facts_of(operation))
             if operation and masker
             else (),
             rule=approval.terms.rule,
@@ -270,40 +271,3 @@ def _row(session: Session) -> SessionView:
         grant=session.grant.approval if session.grant else 0,
         purpose=session.masker.text(session.purpose) if session.purpose else None,
     )
-
-
-def _facts(operation: Operation) -> tuple[tuple[str, str], ...]:
-    """Label and words, as a reviewer reads them; not masked yet."""
-    facts = operation.facts
-    if operation.verb == "connect":
-        return (("asks for", "access"),)
-    lines = [("does", ", ".join(sorted(facts.commands | facts.neutral)))]
-    if facts.writes:
-        lines.append(("writes", ", ".join(sorted(facts.writes))))
-    if facts.reads:
-        lines.append(("reads", ", ".join(sorted(facts.reads))))
-    if facts.functions and len(facts.functions) <= 8:
-        lines.append(("calls", ", ".join(sorted(facts.functions))))
-    match facts:
-        case SqlFacts():
-            if facts.missing_where:
-                lines.append(("where", "none"))
-            if facts.statements > 1:
-                lines.append(("statements", str(facts.statements)))
-            lines.append(("in transaction", "yes" if operation.in_transaction else "no"))
-        case SshFacts():
-            if facts.destinations:
-                lines.append(("to", ", ".join(sorted(facts.destinations))))
-            if facts.traits:
-                lines.append(("beware", ", ".join(sorted(facts.traits))))
-            if facts.size is not None:
-                lines.append(("size", f"{facts.size} bytes"))
-        case KubernetesFacts():
-            if facts.traits:
-                lines.append(("beware", ", ".join(sorted(facts.traits))))
-            if facts.missing_where:
-                lines.append(("selector", "none"))
-            if facts.dry_run:
-                lines.append(("stored", "no, a dry run"))
-    lines.extend(operation.context.items())
-    return tuple(lines)

@@ -6,6 +6,7 @@ clamped; nothing here raises.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -31,6 +32,7 @@ class Saved(NamedTuple):
 
 
 _HOME: Final = Saved(0, 0, PLAIN, False, (False, False), 0)
+_PARTS: Final = re.compile(r"[ -~]+|[^ -~]+")
 _GRAPHICS: Final = str.maketrans("`abcdefghijklmnopqrstuvwxyz{|}~", "◆▒␉␌␍␊°±␤␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·")
 
 
@@ -138,10 +140,21 @@ class Screen:
         self.last = text[-1]
         if self.graphics[self.shift]:
             text = text.translate(_GRAPHICS)
-        if self.insert or not text.isascii():
+        if self.insert:
             for char in text:
                 self._put(char)
-            return
+        elif text.isascii():
+            self._run(text)
+        else:
+            for part in _PARTS.findall(text):
+                if part.isascii() or all(cells_of(char) == 1 for char in part):
+                    self._run(part)
+                else:
+                    for char in part:
+                        self._put(char)
+
+    def _run(self, text: str) -> None:
+        """Characters of one cell each."""
         at, size = 0, len(text)
         while at < size:
             self._fold()

@@ -17,7 +17,7 @@ from hooptui.tui.text import clean
 
 TIMELINE: Final = "timeline"
 FILES: Final = "files"
-BUDGET: Final = 64 * 1024
+BUDGET: Final = 32 * 1024
 """Characters of one terminal that one look carries out; of more than that the older ones are counted."""
 KEPT: Final = 8
 """Terminals whose picture is kept; the recording has them all."""

@@ -93,12 +93,13 @@ class Feed:
         ended = False
         for _ in range(SLICES):
             events, position = await self._desk.transcript(self.session, after=self._position, limit=SLICE)
+            if position == self._position:
+                # A slice may be short because its lines are long; only where it does not go on is there no more.
+                ended = True
+                break
             self._position = position
             out.extend(events)
             self._recorded.extend(events)
-            if len(events) < SLICE:
-                ended = True
-                break
         if ended:
             self._pulls += 1
             rest = beyond(tuple(self._recorded), self._published)

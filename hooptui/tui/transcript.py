@@ -30,6 +30,7 @@ from hooptui.core.events import (
     Voted,
 )
 from hooptui.core.events_channels import FileDone, TerminalOutput, TerminalResized
+from hooptui.core.vocabulary import SSH_ACTIONS, UNKNOWN
 from hooptui.tui.journal_words import describe, mark_of
 from hooptui.tui.people import decider
 from hooptui.tui.text import Row, Span, clean, clean_lines, count, fit, size, spot, width
@@ -193,7 +194,12 @@ def risky(event: Event) -> bool:
 def _asked(event: Event, body: Asked) -> tuple[Line, ...]:
     texts = clean_lines(body.text)
     shown = texts[:_LINES]
-    lines = [Line(tuple(sql(text)), at=event.at if index == 0 else None) for index, text in enumerate(shown)]
+    # Other protocols' commands have words of their own that look like a database's.
+    other = not (SSH_ACTIONS - {UNKNOWN}).isdisjoint(body.commands)
+    lines = [
+        Line(tuple(spot(text, "sql") if other else sql(text)), at=event.at if index == 0 else None)
+        for index, text in enumerate(shown)
+    ]
     lines[0] = replace(lines[0], mark="▶", mark_style="ask")
     if len(texts) > len(shown):
         lines.append(Line(((f"… {count(len(texts) - len(shown))} lines not shown, all recorded …", "faint"),)))
@@ -318,15 +324,17 @@ def _file(event: Event, body: FileDone) -> tuple[Line, ...]:
     if body.size is not None:
         start = f" from {count(body.start)}" if body.start else ""
         spans.append((f"  {size(body.size)}{start}", "value"))
+        if body.size:
+            spans.append((", sha256", "faint") if body.sha256 else (", no sha256: not in order", "warn"))
     result = clean(body.result, 300)
     if body.refused:
         spans += [("  refused: ", "bad"), *spot(result, "bad")]
     elif not body.ok:
         spans += [("  ", ""), *spot(result, "bad")]
     lines = [Line(tuple(spans), mark, style, event.at)]
-    if body.size:
-        digest = f"sha256 {clean(body.sha256, 64)}" if body.sha256 else "no sha256: its bytes did not come in order"
-        lines.append(Line(((f"{'':9}{digest}", "faint" if body.sha256 else "warn"),), fixed=True))
+    if body.size and body.sha256:
+        # Whole, on a line of its own: it is there to be compared.
+        lines.append(Line(((clean(body.sha256, 64), "faint"),)))
     return tuple(lines)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from hooptui.core.events_channels import FileDone, TerminalOpened
 from tests.ui.keyboard import key
+from tests.ui.scenes import M, ev
 from tests.ui.stage import Stage
 
 
@@ -118,3 +120,19 @@ async def speed(s: Stage) -> None:
     assert "4x" in s.main.player.bar.text
     await s.press("less_than_sign")
     assert s.main.player.player.speed == 2
+
+
+@key("s", "p")
+async def channels(s: Stage) -> None:
+    await s.press("3", "s")
+    assert s.flash == "this session has one channel"
+    s.desk.publish(ev(0, TerminalOpened(50, M("xterm"), 80, 24)))
+    s.desk.publish(ev(0, FileDone(51, "read", (M("/x"),), True, M("ok"), False, 1, 0, "ab")))
+    await s.tick()
+    output = s.main.output
+    seen = [output.tab]
+    for one in ("s", "s", "s", "p", "p"):
+        await s.press(one)
+        seen.append(output.tab)
+        assert output.lines.has_focus and output.lines.display
+    assert seen == ["50", "files", "timeline", "50", "timeline", "files"]

@@ -36,7 +36,7 @@ def svg(app: App[object]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w:g} {h}" width="{w:g}" height="{h}">',
         "<title>hooptui</title>",
         f'<rect width="100%" height="100%" fill="{GROUND}"/>',
-        f'<g font-family="{FONTS}" font-size="14" xml:space="preserve">',
+        f'<g font-family="{FONTS}" font-size="14" xml:space="preserve" style="white-space:pre">',
     ]
     boxes: list[str] = []
     words: list[str] = []

@@ -16,6 +16,7 @@ from hooptui.core.desk import ListenerView, Outcome, VerifyView
 from hooptui.core.events import Alert, Asked, Decided, Event, Finished, Header, Rows
 from hooptui.core.gate import Masked
 from tests.ui import picture
+from tests.ui import scenes_ssh as ssh
 from tests.ui.desk import SceneDesk
 from tests.ui.scenes import HELD, HELD_19, NOW, asking, busy, empty, ev, glass, hold, session
 from tests.ui.stage import NARROW, WIDE, Stage, stage
@@ -278,6 +279,34 @@ def hostile() -> SceneDesk:
     return desk
 
 
+async def terminal(s: Stage) -> None:
+    await s.press("1", "j", "j", "j", "j", "enter")
+    await s.tick()
+
+
+async def ssh_held(s: Stage) -> None:
+    await s.press("1", "j", "j", "enter", "2", "j")
+    await s.tick()
+
+
+async def ssh_review(s: Stage) -> None:
+    await s.press("2", "j", "a")
+
+
+async def sftp_timeline(s: Stage) -> None:
+    await s.press("1", "g", "enter")
+    await s.tick()
+
+
+async def sftp_files(s: Stage) -> None:
+    await s.press("1", "g", "enter", "s")
+    await s.tick()
+
+
+async def replay_terminal(s: Stage) -> None:
+    await s.press("4", "G", "enter", "n", "n", "n", "right", "right", "right", "space")
+
+
 async def hostile_output(s: Stage) -> None:
     await s.press("1", "g", "enter")
 
@@ -368,6 +397,52 @@ SCENES = {
     "readonly": Scene(readonly, readonly_kill, ("read-only: X (kill) does nothing here",), ("X Kill",)),
     "gateway-gone": Scene(busy, gone, ("the gateway does not answer: the control socket was closed",)),
     "quit": Scene(busy, quit_, ("Leave hooptui?", "9 sessions are open", "Stay", "Drain", "Cut")),
+    "terminal": Scene(
+        ssh.terminal,
+        terminal,
+        ("[● 1 interactive shell]", "Timeline", "load average: 2.31", "php-fpm: pool s", "LIVE  80×24  masked"),
+        ("2.10,", "\x1b", "␛"),
+    ),
+    "ssh-held": Scene(
+        ssh.held_ssh,
+        ssh_held,
+        ("▌22", "runs    sudo systemctl stop nginx", "rm -rf /var/cache/nginx/*", "beware  runs as another user"),
+        ("rows  ",),
+    ),
+    "ssh-review": Scene(
+        ssh.held_ssh,
+        ssh_review,
+        (
+            "Review #22",
+            "changes /tmp/cleanup.log, /var/cache/nginx/*",
+            "runs as another user",
+            "type web-17 to approve",
+        ),
+        ("rows    ",),
+    ),
+    "sftp": Scene(
+        ssh.sftp,
+        sftp_timeline,
+        ("[Timeline]", "Files 6", "48.2 MB, sha256", "✗ denied by the policy", "91.1 kB from"),
+    ),
+    "sftp-files": Scene(
+        ssh.sftp,
+        sftp_files,
+        (
+            "[Files 6]",
+            "/srv/shop/VERSION  12 B, sha256",
+            ssh.hash_of("app"),
+            "no sha256: not in",
+            "refused: denied by rule",
+        ),
+        ("▶",),
+    ),
+    "replay-terminal": Scene(
+        ssh.recorded,
+        replay_terminal,
+        ("[● 1 vim", "server 10.4.0.13:8080 down; # since INC-812", "PLAYING  80×24  masked", "event 20 of 29"),
+        ("~~", "␛"),
+    ),
     "hostile": Scene(
         hostile,
         hostile_output,

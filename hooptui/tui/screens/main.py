@@ -16,6 +16,7 @@ from textual.widgets import Input
 
 from hooptui.core.desk import SessionView, Snapshot
 from hooptui.core.filter import Filter, FilterError, parse
+from hooptui.tui.channels import TIMELINE
 from hooptui.tui.feed import Feed
 from hooptui.tui.keymap import VIEWS, bindings, footer
 from hooptui.tui.people import READ_ONLY
@@ -215,8 +216,8 @@ class MainScreen(Screen[None]):
         self.set_class(self.view == "replay" and self.on_stage, "-stage")
         self.set_class(self.view == "replay" and not self.on_stage, "-list")
         pane = self.pane
-        # Terminals are wider than lines: they get the room that they need.
-        self.set_class(isinstance(pane, ChannelPane) and pane.channel is not None, "-terminal")
+        # Terminals and hashes are wider than lines: they get the room that they need.
+        self.set_class(isinstance(pane, ChannelPane) and pane.tab != TIMELINE, "-terminal")
 
     def go(self, view: str, *, stage: bool | None = None) -> None:
         """Show a view and put the focus in it."""

@@ -19,8 +19,7 @@ from hooptui.tui.people import left_words, requester, spoken, who_words
 from hooptui.tui.screens.confirm import BreakGlassScreen
 from hooptui.tui.screens.modal import Choice, Modal, Prose, button, field, label
 from hooptui.tui.text import Row, clean, clean_lines, crop, hang, span_of, spot, wrap_row
-from hooptui.tui.transcript import sql
-from hooptui.tui.widgets.held import claim_text, estimate_label, facts_text, needs_text
+from hooptui.tui.widgets.held import claim_text, estimate_label, facts_lines, facts_text, needs_text, statement
 from hooptui.tui.widgets.lines import Bar
 
 HISTORY = 3
@@ -135,7 +134,7 @@ class ReviewScreen(Modal):
         """What will run."""
         lines: list[Row] = []
         for text in clean_lines(self.hold.text):
-            lines.extend((("  ", ""), *row) for row in wrap_row(tuple(sql(text)), cells - 3))
+            lines.extend((("  ", ""), *row) for row in wrap_row(statement(text, self.hold.via), cells - 3))
         for number, value in enumerate(self.hold.parameters[:20], 1):
             lines.append(
                 (
@@ -149,19 +148,27 @@ class ReviewScreen(Modal):
         """What is known of it."""
         hold, review = self.hold, self.review
         rows = self.rule_rows(cells)
-        facts = facts_text(hold)
-        if facts:
-            rows += hang(("facts   ", "faint"), ((facts, "text"),), cells, 3)
+        if hold.via != "ssh":
+            facts = facts_text(hold)
+            rows += hang(("facts   ", "faint"), ((facts, "text"),), cells, 3) if facts else []
+        else:
+            for name, words in facts_lines(hold):
+                style = "warn" if name == "beware" else "text"
+                rows += hang(
+                    (f"{name:8}"[:8] if len(name) < 8 else f"{name} ", "faint"), tuple(spot(words, style)), cells, 3
+                )
         rows += hang(("needs   ", "faint"), ((needs_text(hold).removeprefix("needs "), "text"),), cells, 2)
         rows += self.glass_rows(cells)
         rows += self.claim_rows(cells)
         if review is None:
             words = "asking the target …" if not self.dead else "not known"
-            return [crop(row, cells) for row in (*rows, ((f"{estimate_label(hold):<8}", "faint"), (words, "warn")))]
-        estimate = clean(review.estimate, 1200) or "no estimate"
-        rows += hang(
-            (f"{estimate_label(hold):<8}", "faint"), ((estimate, "warn"),), cells, 2 if hold.via == "pg" else 6
-        )
+            head = f"{estimate_label(hold):<8}" if hold.via != "ssh" else "who     "
+            return [crop(row, cells) for row in (*rows, ((head, "faint"), (words, "warn")))]
+        if hold.via != "ssh":
+            # Nothing plans a command before it runs.
+            estimate = clean(review.estimate, 1200) or "no estimate"
+            most = 2 if hold.via == "pg" else 6
+            rows += hang((f"{estimate_label(hold):<8}", "faint"), ((estimate, "warn"),), cells, most)
         rows += self.who_rows(cells)
         return [crop(row, cells) for row in rows]
 

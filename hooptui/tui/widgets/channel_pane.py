@@ -24,7 +24,7 @@ from hooptui.tui.widgets.output import Transcript
 from hooptui.tui.widgets.panes import Pane, session_words
 from hooptui.tui.widgets.terminal import TerminalView
 
-_LABEL: Final = 18
+_LABEL: Final = 28
 """Widest tab, in cells."""
 
 
@@ -132,6 +132,9 @@ class ChannelPane(Pane):
         if self.strip.display:
             row, zones = tab_line(tabs, self.tab, self.size.width)
             self.strip.put(row, zones=zones)
+
+    def on_resize(self) -> None:
+        self.draw()
 
     # --- Pane
 

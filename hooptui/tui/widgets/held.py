@@ -106,6 +106,21 @@ def facts_text(one: HeldView) -> str:
     return " · ".join(words)
 
 
+def facts_lines(one: HeldView) -> list[tuple[str, str]]:
+    """Label and words of each fact, for where there is room for a line each; a label stands but once."""
+    lines: list[tuple[str, str]] = []
+    before = ""
+    for label, value in one.facts[:24]:
+        lines.append(("" if label == before else clean(label, 40), clean(value, 300)))
+        before = label
+    return lines
+
+
+def statement(text: str, via: str) -> tuple[Span, ...]:
+    """A line of what will run; only a database's words are told apart."""
+    return tuple(sql(text)) if via == "pg" else tuple(spot(text, "sql"))
+
+
 def needs_text(one: HeldView) -> str:
     """`needs 1 of group dba, not bot`, and how far the votes are."""
     groups = clean(" or ".join(one.by), 120)
@@ -140,7 +155,7 @@ def detail(
     if one is None or lines <= 0:
         return ()
     inner = max(10, cells - 2)
-    tail = _access_facts(one) if one.access else _facts(one, review, asked)
+    tail = _access_facts(one) if one.access else _facts(one, review, asked, lines - 4)
     risk: tuple[Span, ...] = (("   risk high", "bad"),) if one.risk == "high" else ()
     tail.append(
         ((" rule  ", "faint"), (clean(one.rule, 60), "strong"), (f"  “{clean(one.rule_words, 200)}”", "text"), *risk)
@@ -153,7 +168,7 @@ def detail(
     head: list[Row] = []
     texts = clean_lines(one.text) if not one.access else clean_lines(purpose_of(one) or "no reason given")
     for text in texts:
-        spans = tuple(spot(text, "value")) if one.access else tuple(sql(text))
+        spans = tuple(spot(text, "value")) if one.access else statement(text, one.via)
         head.extend((("  ", ""), *row) for row in wrap_row(spans, inner - 1))
         if len(head) > room:
             break
@@ -162,17 +177,24 @@ def detail(
     return tuple(crop(row, cells) for row in (*head, *tail)[:lines])
 
 
-def _facts(one: HeldView, review: Review | None, asked: bool) -> list[Row]:
-    """What is known of an operation beside its text."""
+def _facts(one: HeldView, review: Review | None, asked: bool, most: int) -> list[Row]:
+    """What is known of an operation beside its text; where there is a line for each fact, it has one."""
     tail: list[Row] = []
     if one.parameters:
         spans: list[Span] = [(" ", "")]
         for number, value in enumerate(one.parameters[:20], 1):
             spans += [(f"${number} = ", "faint"), ("NULL" if value is None else clean(value, 60), "value"), ("  ", "")]
         tail.append(tuple(spans))
+    lines = facts_lines(one)
+    if one.via == "ssh" and len(lines) <= most:
+        tail += [
+            ((f" {name:7} ", "faint"), *spot(words, "warn" if name == "beware" else "text")) for name, words in lines
+        ]
+        return tail
     facts = facts_text(one)
     tail.append(((" " + clean(one.via, 8), "faint"), (f" · {facts}" if facts else "", "text")))
-    tail.append(((f" {estimate_label(one)}  ", "faint"), (estimate_text(one, review, asked), "warn")))
+    if one.via != "ssh":
+        tail.append(((f" {estimate_label(one)}  ", "faint"), (estimate_text(one, review, asked), "warn")))
     return tail
 
 

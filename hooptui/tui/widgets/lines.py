@@ -89,8 +89,11 @@ class Bar(Widget):
                 return
 
 
-class Lines(ScrollView, can_focus=True):
-    """A scrolling list of rows with a cursor line. Subclasses say how many there are and what each looks like."""
+class Lines(ScrollView, can_focus=True, inherit_bindings=False):
+    """A scrolling list of rows with a cursor line. Subclasses say how many there are and what each looks like.
+
+    Without Textual's own keys, which would scroll what is long past its cursor before the keymap hears of them.
+    """
 
     class Moved(Message):
         """The cursor is on another line now."""

@@ -137,6 +137,3 @@ class PlayerPane(ChannelPane):
         self.terminal.show(screen, live=not ended)
         near = "" if reel.exact else "from its last part only  "
         return f"{ended + '  ' if ended else ''}{near}{screen.columns}×{screen.rows}  "
-
-    def on_resize(self) -> None:
-        self.draw()

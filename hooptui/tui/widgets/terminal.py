@@ -43,13 +43,19 @@ class TerminalView(Lines):
         if self.follow:
             self.at = self._above + screen.y
             cells = max(1, self.cells)
-            self._pan = 0 if screen.x < cells else min(screen.columns - cells, screen.x - cells // 2)
+            self._pan = (
+                0 if screen.x < cells or not screen.shown else min(screen.columns - cells, screen.x - cells // 2)
+            )
         self.sync()
         if self.follow:
-            # All of the screen where there is room for it, or else the part with the cursor.
-            bottom = max(0, self.count() - self.size.height)
-            self.scroll_to(y=min(bottom, self.at), animate=False, immediate=True, force=True)
-            self.sync()
+            # All of the screen where there is room for it, or else the part with the cursor; a program that hides the
+            # cursor draws a picture, which one looks at from the top.
+            height = max(1, self.size.height)
+            bottom = max(0, self.count() - height)
+            wanted = self._above + max(0, screen.y - height + 1) if screen.shown else self._above
+            if self.scroll_offset.y != min(bottom, wanted):
+                self.scroll_to(y=min(bottom, wanted), animate=False, immediate=True, force=True)
+                self.sync()
 
     @property
     def _above(self) -> int:

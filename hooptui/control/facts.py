@@ -1,0 +1,152 @@
+"""What a reviewer reads of an operation, label and words: for somebody who was woken for it. Pure; nothing is masked yet."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from hooptui.core.model import Facts, Invocation, KubernetesFacts, Operation, SqlFacts, SshFacts
+
+Fact = tuple[str, str]
+
+MOST: Final = 8
+"""Programs, or paths, that are named; the text has them all."""
+
+ACTIONS: Final = {
+    "shell": "an interactive shell: what is typed in it is watched, not asked for",
+    "subsystem": "a subsystem",
+    "file_read": "reads files",
+    "file_list": "lists a directory",
+    "file_write": "writes files",
+    "file_remove": "removes files",
+    "file_rename": "renames files",
+    "file_mkdir": "makes a directory",
+    "file_setstat": "changes permissions, owners or times",
+    "file_symlink": "makes a link",
+    "git_read": "git: fetches from a repository",
+    "git_write": "git: pushes to a repository",
+    "rsync_read": "rsync: copies from the target",
+    "rsync_write": "rsync: copies to the target",
+    "forward_out": "reaches on through the target",
+    "forward_in": "lets the target's side reach the client",
+    "forward_unix": "forwards a socket",
+    "agent_forward": "lends its keys to the target",
+    "unknown": "something that is not understood",
+}
+"""SSH's actions in words. `exec` has none: the programs say it."""
+
+TRAITS: Final = {
+    "privilege": "runs as another user",
+    "interpreter": "starts a shell or language with code of its own",
+    "escape": "an argument that starts another program",
+    "computed": "what runs is worked out on the target",
+    "substitution": "uses the output of other commands",
+    "variable": "uses variables of the target",
+    "arithmetic": "calculates",
+    "glob": "a pattern stands for files",
+    "brace": "a pattern stands for words",
+    "tilde": "a home directory",
+    "stdin": "takes what runs, or what it is about, from the connection",
+    "environment": "sets variables",
+    "function": "defines a function or alias",
+    "shadowed": "a function has the name of a program",
+    "builtin": "changes the shell itself",
+    "redirects_out": "writes to a file",
+    "redirects_in": "reads from a file",
+    "descriptor": "moves file descriptors",
+    "heredoc": "text for a program's input",
+    "network": "opens a connection",
+    "terminal": "in a terminal, where a pager takes commands",
+    "background": "goes on in the background",
+    "loop": "loops",
+    "compound": "more than plain commands",
+    "wrapper": "a program that starts another",
+}
+"""SSH's traits in words, the ones to look at first come first."""
+
+
+def facts_of(operation: Operation) -> tuple[Fact, ...]:
+    """Label and words of everything that is known of an operation; a label comes again where it has several lines."""
+    if operation.verb == "connect":
+        return (("asks for", "access"),)
+    facts = operation.facts
+    match facts:
+        case SshFacts():
+            lines = [*_ssh(facts)]
+        case SqlFacts():
+            lines = [*_relations(facts)]
+            if facts.missing_where:
+                lines.append(("where", "none"))
+            if facts.statements > 1:
+                lines.append(("statements", str(facts.statements)))
+            lines.append(("in transaction", "yes" if operation.in_transaction else "no"))
+        case KubernetesFacts():
+            lines = [*_relations(facts)]
+            if facts.traits:
+                lines.append(("beware", ", ".join(sorted(facts.traits))))
+            if facts.missing_where:
+                lines.append(("selector", "none"))
+            if facts.dry_run:
+                lines.append(("stored", "no, a dry run"))
+    lines.extend(operation.context.items())
+    return tuple(lines)
+
+
+def _relations(facts: Facts) -> Iterator[Fact]:
+    yield "does", ", ".join(sorted(facts.commands | facts.neutral))
+    if facts.writes:
+        yield "writes", ", ".join(sorted(facts.writes))
+    if facts.reads:
+        yield "reads", ", ".join(sorted(facts.reads))
+    if facts.functions and len(facts.functions) <= 8:
+        yield "calls", ", ".join(sorted(facts.functions))
+
+
+def _ssh(facts: SshFacts) -> Iterator[Fact]:
+    if not facts.understood:
+        yield "beware", facts.unknown
+    does = [ACTIONS.get(action, action) for action in sorted(facts.actions) if action != "exec"]
+    if does and facts.understood:
+        yield "does", "; ".join(does)
+    runs = [*_told(facts.invocations)]
+    for one in runs[:MOST]:
+        yield "runs", one
+    if len(runs) > MOST:
+        yield "runs", f"… and {len(runs) - MOST} more"
+    if facts.paths:
+        yield ("changes" if facts.writes else "touches"), _some(sorted(facts.paths))
+    if facts.destinations:
+        yield "to", _some(sorted(facts.destinations))
+    traits = [words for trait, words in TRAITS.items() if trait in facts.traits]
+    traits += sorted(facts.traits - TRAITS.keys())
+    if traits:
+        yield "beware", "; ".join(traits)
+    if facts.size is not None:
+        yield "size", f"{facts.size} bytes"
+
+
+def _told(invocations: Iterable[Invocation]) -> Iterator[str]:
+    """Each program with its arguments, unless the one before has named it among its own: `sudo rm x` is not `rm x` again."""
+    before: tuple[str, ...] = ()
+    for one in invocations:
+        words = (one.program, *one.arguments)
+        if len(words) < len(before) and before[-len(words) :] == words:
+            continue
+        before = words
+        yield " ".join(
+            [shlex.quote(one.program) if one.program else "‹worked out on the target›", *map(_word, one.arguments)]
+        )
+
+
+def _word(text: str) -> str:
+    """As one would type it: a pattern stays one, and what the target works out does not look like text."""
+    if text and all(char.isalnum() or char in "_@%+=:,./-*?~{}[]!" for char in text):
+        return text
+    if "$" in text or "`" in text:
+        return '"' + text.replace('"', '\\"') + '"'
+    return shlex.quote(text)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:MOST]) + (f" … and {len(names) - MOST} more" if len(names) > MOST else "")
