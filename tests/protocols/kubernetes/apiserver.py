@@ -49,7 +49,7 @@ class ApiServer:
 
     port: int = 0
     ca: Path = Path()
-    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    loop: asyncio.AbstractEventLoop = field(init=False)
     asked: list[Asked] = field(default_factory=list)
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
     connections: set[Plug] = field(default_factory=set)
@@ -282,6 +282,7 @@ def pod(name: str) -> dict[str, Any]:
 @contextmanager
 def running(directory: Path) -> Iterator[ApiServer]:
     server = ApiServer()
+    server.loop = asyncio.new_event_loop()
     made = certificates.ensure(directory, ("127.0.0.1",), now=time.time())
     server.ca = made.ca
     context = certificates.server_context(made.certificate, made.key, now=time.time())

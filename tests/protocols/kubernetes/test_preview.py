@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -23,28 +20,9 @@ DEPLOYMENTS = "/apis/apps/v1/namespaces/shop/deployments"
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    directory = tmp_path_factory.mktemp("cluster")
-    directory.chmod(0o700)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    made = Cluster(Path(directory))
-    asyncio.run_coroutine_threadsafe(made.__aenter__(), loop).result(20)
-    try:
-        yield made
-    finally:
-        asyncio.run_coroutine_threadsafe(made.__aexit__(None, None, None), loop).result(20)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
-
-
-@pytest.fixture(scope="module")
 def house(cluster: Cluster) -> Iterator[Gatehouse]:
     token = json.loads(cluster.kubeconfig(cluster.directory / "k").read_text())["users"][0]["user"]["token"]
     server = ApiServer(port=cluster.port, ca=cluster.ca_file)
-    server.loop.close()
     with open_gate(
         server,
         lambda asked: allow() if asked.verb == "get" else hold(),
