@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hooptui.cli import main
 from hooptui.core.model import Decision, Effect, Identity, KubernetesFacts, Operation, SqlFacts, Target
 from hooptui.core.vocabulary import KUBERNETES_ACTIONS, KUBERNETES_TRAITS, UNKNOWN
 from hooptui.policy.decide import PolicyJudge
@@ -17,6 +20,8 @@ from hooptui.protocols.kubernetes.stated import read_request, read_stated
 from hooptui.protocols.postgres.facts import read_sql
 from hooptui.protocols.ssh.commands import read_command
 from tests.policy.making import PROD, policy, problems, who
+
+SHIPPED = Path(__file__).resolve().parents[2] / "policies" / "kubernetes.yaml"
 
 EU = Target("eu", "kubernetes", {"env": "dev"})
 ME: Identity = who("ops")
@@ -329,3 +334,40 @@ class TestProblems:
         assert problems("masks: [{id: m, action: redact, secrets: false}]") and problems(
             "masks: [{id: m, action: redact, fields: [x]}]"
         )
+
+
+class TestCommandLine:
+    """`hooptui policy explain --kubernetes`."""
+
+    CALL = (
+        "policy",
+        "explain",
+        str(SHIPPED),
+        "--target",
+        "eu",
+        "--label",
+        "env=prod",
+        "--group",
+        "oncall",
+        "--kubernetes",
+    )
+
+    def test_a_request(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main([*self.CALL, f"GET {N}/secrets/db"]) == 0
+        said = capsys.readouterr().out
+        assert "allow: kubernetes-looks" in said and "masks: kubernetes-said, kubernetes-secrets" in said
+
+    def test_with_a_body(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        body = tmp_path / "patch.json"
+        body.write_text('{"spec":{"replicas":0}}')
+        assert main([*self.CALL, f"PATCH {A}/deployments/web/scale", "--body", str(body), "--type", "merge"]) == 0
+        said = capsys.readouterr().out
+        assert "hold: kubernetes-stops-wait, kubernetes-writes-wait" in said and "risk high" in said
+
+    def test_what_a_client_would_not_get_past(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main([*self.CALL, "GET /api/v1/namespaces/x%2fsecrets"]) == 0
+        assert "refused with 400: a segment of the path holds an encoded slash" in capsys.readouterr().out
+
+    def test_a_body_that_is_not_there(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main([*self.CALL, f"POST {N}/pods", "--body", str(tmp_path / "none")]) == 2
+        assert "--body: " in capsys.readouterr().err
