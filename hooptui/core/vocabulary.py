@@ -189,14 +189,15 @@ KUBERNETES_TRAITS: frozenset[str] = frozenset(
         "changes_image",
         "changes_command",
         "workload",  # has a pod, or a template of one
-        "privileged",  # or may become it: privilege escalation, an unconfined profile, /proc unmasked
+        "privileged",  # or as good as that: a profile that confines nothing, /proc unmasked, a process of the host
         "host_namespaces", "host_path", "host_port",
-        "added_capabilities",
-        "run_as_root",  # says so; also where it takes a guard against it away
+        "added_capabilities",  # beyond the baseline of the Pod Security Standards
+        "run_as_root",  # says so, or that it may become root; also where it takes a guard against that away
         "security_context",  # says anything of it at all
         "mounts_secret",  # as a volume, an environment, a file
         "service_account",  # names one, other than default
-        "service_account_token",  # mounts or makes one
+        "service_account_token",  # makes one
+        "mounts_token",  # of the service account, where it says so
         "names_node",  # past the scheduler
         "ephemeral_container",
         "eviction",

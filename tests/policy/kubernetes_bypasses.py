@@ -26,7 +26,7 @@ rules:
       kubernetes:
         verbs: [writes]
         traits: [scale_to_zero, suspends, removes_finalizers, finalize, cordon, ephemeral_container, eviction, privileged, host_namespaces,
-          host_path, added_capabilities, run_as_root, mounts_secret, service_account, service_account_token, rbac_escalation, cluster_admin,
+          host_path, added_capabilities, run_as_root, mounts_secret, mounts_token, service_account, service_account_token, rbac_escalation, cluster_admin,
           csr_approval, webhook, api_service, pod_security, binding, changes_image, names_node, orphan, force, unsafe_delete, owner_references]
 """
 """The weakest kind of policy: all is allowed that no deny names. A bypass is what slips past its denies."""

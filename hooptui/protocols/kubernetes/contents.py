@@ -14,6 +14,13 @@ from hooptui.protocols.kubernetes.grants import binding_traits, rule_traits
 Found = set[str]
 Object = dict[str, Any]
 
+_BASELINE: Final = frozenset(
+    {
+        "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP",
+        "SETUID", "SYS_CHROOT",
+    }
+)  # fmt: skip
+"""What a container may add, https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline."""
 _UNCONFINED: Final = "Unconfined"
 _POD_SECURITY: Final = "pod-security.kubernetes.io/"
 _AGGREGATES: Final = "rbac.authorization.k8s.io/aggregate-to-"
@@ -145,6 +152,11 @@ def _privileged(found: Found, value: Any) -> None:
         found.add("privileged")
 
 
+def _escalation(found: Found, value: Any) -> None:
+    if value is True:
+        found.add("run_as_root")
+
+
 def _proc_mount(found: Found, value: Any) -> None:
     if value not in (None, "", "Default"):
         found.add("privileged")
@@ -182,7 +194,8 @@ def _host_port(found: Found, value: Any) -> None:
 
 
 def _capabilities(found: Found, value: Any) -> None:
-    if isinstance(value, dict) and value.get("add"):
+    added = value.get("add") if isinstance(value, dict) else None
+    if added and not (isinstance(added, list) and all(one in _BASELINE for one in added)):
         found.add("added_capabilities")
 
 
@@ -217,13 +230,8 @@ def _account(found: Found, value: Any) -> None:
 
 
 def _token(found: Found, value: Any) -> None:
-    if isinstance(value, dict):
-        found.add("service_account_token")
-
-
-def _auto_token(found: Found, value: Any) -> None:
-    if value is True:
-        found.add("service_account_token")
+    if value is True or isinstance(value, dict):
+        found.add("mounts_token")
 
 
 def _suspend(found: Found, value: Any) -> None:
@@ -258,7 +266,7 @@ _READERS: Final[dict[str, Callable[[Found, Any], None]]] = {
     "initContainers": _containers,
     "ephemeralContainers": _ephemeral,
     "privileged": _privileged,
-    "allowPrivilegeEscalation": _privileged,
+    "allowPrivilegeEscalation": _escalation,
     "hostProcess": _privileged,
     "procMount": _proc_mount,
     "seccompProfile": _profile,
@@ -280,7 +288,7 @@ _READERS: Final[dict[str, Callable[[Found, Any], None]]] = {
     "serviceAccountName": _account,
     "serviceAccount": _account,
     "serviceAccountToken": _token,
-    "automountServiceAccountToken": _auto_token,
+    "automountServiceAccountToken": _token,
     "suspend": _suspend,
     "paused": _suspend,
     "ownerReferences": _owners,

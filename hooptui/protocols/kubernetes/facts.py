@@ -13,7 +13,7 @@ from hooptui.protocols.kubernetes.actions import deed, flag, media_type, streams
 from hooptui.protocols.kubernetes.deletion import options
 from hooptui.protocols.kubernetes.info import RequestInfo, request_info
 from hooptui.protocols.kubernetes.interpreters import program_traits
-from hooptui.protocols.kubernetes.patches import steps
+from hooptui.protocols.kubernetes.patches import probes, steps
 from hooptui.protocols.kubernetes.request import Request
 from hooptui.protocols.kubernetes.unread import Unread
 
@@ -43,6 +43,8 @@ class _Said:
     traits: set[str] = field(default_factory=set)
     name: str = ""
     dry_run: bool = False
+    probes: bool = False
+    """Tells of what is stored, also when it is a dry run."""
     notes: tuple[str, ...] = ()
 
 
@@ -89,7 +91,7 @@ def _together(facts: KubernetesFacts, said: _Said) -> KubernetesFacts:
     traits, actions = facts.traits | said.traits, facts.actions
     if said.dry_run:
         traits |= {"dry_run"}
-        if facts.group in _KEPT and facts.subresource in ("", "scale", "status"):
+        if facts.group in _KEPT and facts.subresource in ("", "scale", "status") and not said.probes:
             actions = frozenset({"dry_run"})
     return replace(
         facts, actions=actions, traits=traits, name=facts.name or said.name, dry_run=actions == frozenset({"dry_run"})
@@ -105,7 +107,7 @@ def _stream_traits(request: Request, stream: str, command: tuple[str, ...]) -> f
 def _said(request: Request, info: RequestInfo, body: bytes) -> _Said:
     if info.verb in ("delete", "deletecollection"):
         told = options(request, bodies.decode(info, media_type(request), body).value if body else None)
-        return _Said(set(told.traits), "", told.dry_run, told.notes)
+        return _Said(set(told.traits), dry_run=told.dry_run, notes=told.notes)
     said = _Said(dry_run=_dry_run(request))
     if info.resource in _OPAQUE or info.subresource in _OPAQUE_PARTS:
         return said
@@ -181,6 +183,7 @@ def _directs(value: dict[str, Any]) -> bool:
 
 def _json_patch(said: _Said, patch: Any, info: RequestInfo) -> None:
     said.traits.add("json_patch")
+    said.probes = probes(patch)
     for step in steps(patch):
         overlay = step.overlay()
         said.traits |= contents.traits(overlay, resource=info.resource, changes=True)

@@ -36,6 +36,11 @@ class Step:
         return found
 
 
+def probes(patch: Any) -> bool:
+    """Whether it tests what is stored: whoever learns how that ended learns the value, also when nothing is written."""
+    return isinstance(patch, list) and any(isinstance(step, dict) and step.get("op") == "test" for step in patch)
+
+
 def steps(patch: Any) -> tuple[Step, ...]:
     """The steps of a patch, less its tests.
 

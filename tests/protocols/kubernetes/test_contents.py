@@ -51,11 +51,20 @@ def pod(container: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
 class TestContents:
     def test_of_a_harmless_pod(self) -> None:
         assert traits(f"POST {N}/pods", POD) == {"workload"}
+        bound = pod(
+            {
+                "securityContext": {
+                    "capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]},
+                    "allowPrivilegeEscalation": False,
+                }
+            }
+        )
+        assert traits(f"POST {N}/pods", bound) == {"workload", "security_context"}
 
     @pytest.mark.parametrize(
         ("body", "trait"),
         [
-            (pod({"securityContext": {"privileged": True}}), "privileged"), (pod({"securityContext": {"allowPrivilegeEscalation": True}}), "privileged"),
+            (pod({"securityContext": {"privileged": True}}), "privileged"), (pod({"securityContext": {"allowPrivilegeEscalation": True}}), "run_as_root"),
             (pod({"securityContext": {"procMount": "Unmasked"}}), "privileged"), (pod(hostNetwork=True), "host_namespaces"), (pod(hostPID=True), "host_namespaces"),
             (pod(hostIPC=True), "host_namespaces"), (pod(volumes=[{"name": "v", "hostPath": {"path": "/"}}]), "host_path"),
             (pod({"ports": [{"containerPort": 1, "hostPort": 1}]}), "host_port"), (pod({"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}), "added_capabilities"),
@@ -65,8 +74,8 @@ class TestContents:
             (pod({"envFrom": [{"secretRef": {"name": "s"}}]}), "mounts_secret"),
             (pod({"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}), "mounts_secret"),
             (pod(volumes=[{"name": "v", "csi": {"driver": "secrets-store.csi.k8s.io"}}]), "mounts_secret"), (pod(serviceAccountName="admin"), "service_account"),
-            (pod(serviceAccount="admin"), "service_account"), (pod(automountServiceAccountToken=True), "service_account_token"),
-            (pod(volumes=[{"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}]), "service_account_token"),
+            (pod(serviceAccount="admin"), "service_account"), (pod(automountServiceAccountToken=True), "mounts_token"),
+            (pod(volumes=[{"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}]), "mounts_token"),
             (pod(nodeName="n"), "names_node"), (pod(initContainers=[{"name": "i", "securityContext": {"privileged": True}}]), "privileged"),
             (pod(ephemeralContainers=[{"name": "e"}]), "ephemeral_container"), (pod(volumes=[{"name": "v", "gitRepo": {"repository": "r"}}]), "privileged"),
             (pod(securityContext={"seccompProfile": {"type": "Unconfined"}}), "privileged"), (pod(securityContext={"sysctls": [{"name": "a"}]}), "security_context"),

@@ -247,7 +247,7 @@ class TestRaw:
         "bad",
         [
             b"GET /x HTTP/1.1\nHost: a\n\n", b"GET /x HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", b"GET /x HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
-            b"GET /x HTTP/1.1\r\nHost: a\r\n\tfolded\r\n\r\n", b"GET  /x HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /x  HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET /x HTTP/1.1\r\nHost: a\r\n\tfolded\r\n\r\n", b"GET /x HTTP/1.1\r\nHost: a\r\n\tX: y\r\n\r\n", b"GET /x HTTP/1.1\r\nHost: a\r\n X: y\r\n\r\n", b"GET  /x HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /x  HTTP/1.1\r\nHost: a\r\n\r\n",
             b"GET /x HTTP/1.1 \r\nHost: a\r\n\r\n", b"GET\t/x HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /x\r\nHost: a\r\n\r\n", b"\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n",
             b"GET /x HTTP/1.1\r\nHost a\r\n\r\n", b"GET /x HTTP/1.1\r\nHost: a\rX: y\r\n\r\n", b"GET /x HTTP/1.1\r\nHost: a\0\r\n\r\n",
             b"GET /x HTTP/1.1\r\nHost: a\r\n", b"", b"\r\n\r\n",
