@@ -40,5 +40,3 @@ class Limits:
     """Bytes that a side may send ahead of the other before it is not read any more."""
     message: int = 4 * MIB
     """Bytes of one WebSocket message."""
-    streams: int = 512
-    """SPDY streams open at a time on one connection."""

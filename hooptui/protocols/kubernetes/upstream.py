@@ -174,7 +174,10 @@ class Upstream:
         while True:
             event = parser.next_event()
             if event is h11.NEED_DATA:
-                parser.receive_data(await plug.read())
+                data = await plug.read()
+                if not data and answer is None:
+                    raise ConnectionResetError("the API server closed the connection")
+                parser.receive_data(data)
             elif isinstance(event, h11.InformationalResponse):
                 if event.status_code != 101:
                     continue

@@ -165,6 +165,10 @@ class ApiServer:
     # --- streams
 
     async def stream(self, plug: Plug, one: Asked) -> None:
+        if one.path.rsplit("/", 1)[0] not in self.objects:
+            self.status(Answer(plug, Limits()), 404, f"pods {one.path.split('/')[-2]!r} not found")
+            plug.close()
+            return
         kind = "spdy" if "spdy" in one.headers["upgrade"][0].lower() else "websocket"
         header = "x-stream-protocol-version" if kind == "spdy" else "sec-websocket-protocol"
         offered = [word.strip() for value in one.headers[header] for word in value.split(",")]
