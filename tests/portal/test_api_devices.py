@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from hooptui.core.model import Identity
 from hooptui.portal.base import Login
-from hooptui.portal.devices import LIMIT_PEER
+from hooptui.portal.devices import LIMIT_PEER, DevicesFull
 from tests.portal.porter import Bed, portal_bed
 from tests.portal.test_api import DEVICE, post
 
@@ -93,3 +94,24 @@ async def test_an_operators_login_settles_once(bed: Bed) -> None:
     assert asked.device_code.reveal() not in repr(asked)
     bed.portal.cancel(asked.device_code)
     assert bed.portal._context.devices.find(asked.user_code) is None
+
+
+async def test_a_client_at_a_listener_is_told_yes_no_and_that_it_is_one_too_many(bed: Bed) -> None:
+    seen: list[Login | None] = []
+    start = partial(bed.portal.client_login, seen.append, peer="192.0.2.9:1", purpose="ssh")
+    for verdict in ("approve", "deny"):
+        asked = start()
+        device = bed.portal._context.devices.find(asked.user_code)
+        assert device is not None and device.wanted == "login"
+        if verdict == "approve":
+            assert bed.portal._context.devices.approve(
+                device, Login(Identity("https://idp", "sally", "sally", frozenset()), "browser")
+            )
+        else:
+            assert bed.portal._context.devices.deny(device)
+        assert bed.portal._context.devices.ask(asked.device_code.reveal()) == "expired_token", "nobody polls for it"
+    for _ in range(LIMIT_PEER):
+        start()
+    with pytest.raises(DevicesFull):
+        start()
+    bed.portal.operator_login(seen.append, peer="192.0.2.9:1", purpose="screen")

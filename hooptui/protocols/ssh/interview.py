@@ -71,12 +71,14 @@ class Interview:
             return await self._admit(Bearer(Secret(said)))
         return self._begin()
 
-    def over(self) -> None:
-        """Nobody waits any more: the client is in, has left, or begins again."""
+    def over(self) -> bool:
+        """Nobody waits any more: the client is in, has left, or begins again. Whether somebody did."""
         begun, self._begun = self._begun, None
-        if begun is not None:
-            begun.withdraw()
-            self._wait(None)
+        if begun is None:
+            return False
+        begun.withdraw()
+        self._wait(None)
+        return True
 
     # --- inside
 

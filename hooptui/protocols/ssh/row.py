@@ -21,6 +21,7 @@ _PART: Final = re.compile(
     r"|[^\x00-\x1f\x7f]+"
     r"|[\x00-\x1f\x7f]"
 )
+_MODE: Final = re.compile(r"\x1b\[\?([0-9;]{1,40})([hl])")
 _OPEN: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,2048}\x1b?|[ -/]*)?\Z")
 """An escape sequence whose end is not there yet."""
 
@@ -61,8 +62,10 @@ class Row:
 
     def skip(self, text: str) -> None:
         """Take what is too much to look at: all that is kept of it is whether a program draws its own screen."""
-        for part in re.finditer(r"\x1b\[\?([0-9;]{1,40})([hl])", text):
-            self._mode(part[1], part[2])
+        text = self._rest + text
+        if "\x1b[?" in text:
+            for part in _MODE.finditer(text):
+                self._mode(part[1], part[2])
         self._rest = ""
         self._clear()
 

@@ -136,8 +136,9 @@ class Reception(asyncssh.SSHServer):
         return True
 
     def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Challenge | bool:
-        if self._interview is not None:
-            self._interview.over()
+        if self._interview is not None and self._interview.over():
+            # A wait that is broken off is an attempt too, or one could follow the other for ever.
+            self._count()
         self._interview = Interview(
             self._logins, self._peer, admit=partial(self._admit, username), say=self._say, wait=self._wait
         )

@@ -22,6 +22,8 @@ WAITING: Final = 32
 """Lines typed ahead of their echo."""
 PATIENCE: Final = 4
 """Rows that may end before the echo of a line is given up."""
+LITTLE: Final = 512
+"""Characters of output that are always looked at whole."""
 AT_ONCE: Final = 16 * 1024
 """Characters of one piece of output that are looked at; of a larger one, its end."""
 _PROMPT: Final = re.compile(r"^.{0,120}?[$#>%] ")
@@ -68,11 +70,12 @@ class TypedLines:
         """What the client was shown; the lines that are known to have been typed now."""
         found: list[str] = []
         text = self._from_target.decode(data)
+        if len(text) > LITTLE and not self._entered:
+            # Nothing was typed that could end here: the row that the cursor is left in is all that matters.
+            text = self._skip(text, text.rfind("\n") + 1)
         if len(text) > AT_ONCE:
-            self._row.skip(text[:-AT_ONCE])
+            text = self._skip(text, len(text) - AT_ONCE)
             self._entered.clear()
-            self._now.start = None
-            text = text[-AT_ONCE:]
         for ended in self._row.write(text):
             line = self._ended(ended)
             if line:
@@ -82,6 +85,13 @@ class TypedLines:
         return found
 
     # --- inside
+
+    def _skip(self, text: str, end: int) -> str:
+        """What comes behind `end`, in a new row."""
+        if end:
+            self._row.skip(text[:end])
+            self._now.start = None
+        return text[end:]
 
     def _key(self, one: str) -> None:
         now = self._now
