@@ -140,6 +140,8 @@ class SshTargetYaml:
     host_ca: Annotated[tuple[str, ...], OneOrMany()] = ()
     """Public keys of the authorities that sign host keys, a line each."""
     connect_timeout: Annotated[Duration, Between(0.1, 300, "100ms to 5m")] = Duration(10.0)
+    reap: bool = True
+    """Whether a kill runs a command there that ends all the session started; not for hosts that force a command on every login."""
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:

@@ -138,7 +138,9 @@ def _ssh(name: str, given: SshTargetYaml, base: Path) -> SshTargetConfig:
         host_keys.trusted()
     except ValueError as wrong:
         raise Wrong(f"{where}: {wrong}") from None
-    upstream = SshUpstream(given.host, given.port, given.user, host_keys, connect_timeout=given.connect_timeout)
+    upstream = SshUpstream(
+        given.host, given.port, given.user, host_keys, connect_timeout=given.connect_timeout, reap=given.reap
+    )
     key = secret(given.key, base, f"{where}.key")
     lasts = given.mint.lasts if given.mint is not None else 0.0
     return SshTargetConfig(Target(name, "ssh", dict(given.labels)), upstream, key, lasts)

@@ -71,6 +71,7 @@ class SshServer:
         return path
 
     def start(self) -> None:
+        """SHLVL is for bash, which reads the account's .bashrc over SSH, and whatever that does on this machine, unless it is set."""
         with socket.socket() as probe:
             probe.bind((self.host, 0))
             self.port = probe.getsockname()[1]
@@ -89,6 +90,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 Subsystem sftp internal-sftp
 AcceptEnv LANG LC_* HOOPTUI_*
+SetEnv SHLVL=1
 MaxSessions 500
 MaxStartups 500
 PermitRootLogin yes

@@ -43,6 +43,10 @@ class Runs(Protocol):
     """One thing that goes on over a link: a command, a shell, a forward."""
 
     @property
+    def program(self) -> bool:
+        """Whether it is a process on the target, and no forward."""
+
+    @property
     def running(self) -> bool:
         """Whether the target still has it open."""
 

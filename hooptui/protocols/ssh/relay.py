@@ -57,6 +57,10 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
     # --- Runs
 
     @property
+    def program(self) -> bool:
+        return True
+
+    @property
     def running(self) -> bool:
         return self._target is not None and not self._target.over
 

@@ -45,6 +45,10 @@ class Pipe(asyncssh.SSHTCPSession[bytes], asyncssh.SSHUNIXSession[bytes]):
     # --- Runs, for the target's side
 
     @property
+    def program(self) -> bool:
+        return False
+
+    @property
     def running(self) -> bool:
         return not self._over.is_set()
 

@@ -59,6 +59,8 @@ class Upstream:
     key: Secret | None = field(default=None, repr=False)
     """Private key in OpenSSH's format, perhaps followed by its certificate line; None when each session has its own."""
     connect_timeout: float = 10.0
+    reap: bool = True
+    """Whether a kill may run a command of the gateway's own there (see `reap`)."""
 
 
 class UpstreamFailed(Exception):
