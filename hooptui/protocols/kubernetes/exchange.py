@@ -37,6 +37,9 @@ HOP: Final = frozenset(
 )  # fmt: skip
 """Headers of an answer that are that connection's own (RFC 9110 section 7.6.1)."""
 
+LONG: Final = 64 * 1024
+"""Bytes of body from which it is read on a thread of its own."""
+
 TEXTS: Final = ("application/json", "text/plain", "application/yaml", "application/apply-patch+yaml")
 """Types of answers that people can read in a recording."""
 
@@ -110,7 +113,7 @@ class Exchange:
     async def _whole(self) -> None:
         answer = self._answer
         try:
-            operation = self._operation()
+            operation = await self._operation()
             self._asking = True
             try:
                 number = await self._link.permit(operation, _silent)
@@ -123,12 +126,18 @@ class Exchange:
             return
         await self._permitted(number)
 
-    def _operation(self) -> Operation:
-        operation = operations.read(self._request, self._body)
+    async def _operation(self) -> Operation:
+        if len(self._body) > LONG:
+            # Some hundred thousand fields take a while, in which nobody else should wait.
+            operation = await asyncio.to_thread(operations.read, self._request, self._body)
+        else:
+            operation = operations.read(self._request, self._body)
         facts = operation.facts
         if isinstance(facts, KubernetesFacts) and not facts.unknown and (why := self._link.masks.refuses(self._body)):
-            verb, text = operation.verb, operation.text
-            return Operation(operation.protocol, verb, text, replace(facts, unknown=why), operation.parameters)
+            verb, text, context = operation.verb, operation.text, operation.context
+            return Operation(
+                operation.protocol, verb, text, replace(facts, unknown=why), operation.parameters, context=context
+            )
         return operation
 
     async def _permitted(self, number: int) -> None:

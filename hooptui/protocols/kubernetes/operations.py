@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final
@@ -48,6 +49,8 @@ def _digest(request: Request, body: bytes) -> str:
     return sha256(head.encode() + b"\0" + body).hexdigest()
 
 
+_RUN: Final = re.compile(r"([0-9a-f]{8})-[0-9a-f-]{27}\Z")
+_COMMAND: Final = re.compile(r"kubectl [a-z -]{1,40}\Z")
 _PATCHES: Final = {
     "application/json-patch+json": "a JSON patch",
     "application/merge-patch+json": "a merge patch",
@@ -61,6 +64,10 @@ def _context(request: Request, facts: KubernetesFacts, body: bytes | None) -> Ma
     if facts.actions <= KUBERNETES_READS:
         return EMPTY
     found: dict[str, str] = {}
+    if run := _RUN.match(request.header("kubectl-session")):
+        # Only the client's word, but what a person needs who sees ten deletions that are one command.
+        command = request.header("kubectl-command")
+        found["part of"] = f"{command if _COMMAND.match(command) else 'kubectl'}, run {run[1]}"
     if facts.container:
         found["container"] = facts.container
     if body:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from hooptui.core.vocabulary import KUBERNETES_ACTIONS, KUBERNETES_TRAITS
 from hooptui.protocols.kubernetes.info import request_info
-from hooptui.protocols.kubernetes.operations import MAX_BODY, needs_body
+from hooptui.protocols.kubernetes.operations import MAX_BODY, needs_body, read
 from tests.protocols.kubernetes.asking import (
     APPLY,
     JSON,
@@ -232,6 +233,18 @@ class TestOperation:
         assert operation(f"GET {N}/pods/a/exec?command=ls&container=c").context == {"container": "c"}
         assert operation(f"GET {N}/pods/a/attach?container=c&stdin=1").context["with"] == "container=c stdin=1"
         assert operation(f"GET {N}/pods").context == {}
+
+    @pytest.mark.parametrize(
+        ("session", "command", "said"),
+        [
+            ("1a2b3c4d-1111-2222-3333-444455556666", "kubectl delete", "kubectl delete, run 1a2b3c4d"), ("1a2b3c4d-1111-2222-3333-444455556666", "\x1b[2J", "kubectl, run 1a2b3c4d"),
+            ("1a2b3c4d-1111-2222-3333-444455556666", "", "kubectl, run 1a2b3c4d"), ("x", "kubectl delete", None), ("", "kubectl delete", None),
+        ],
+    )  # fmt: skip
+    def test_what_belongs_to_one_command_says_so(self, session: str, command: str, said: str | None) -> None:
+        headers = (("kubectl-session", session), ("kubectl-command", command))
+        found = read(replace(request(f"DELETE {N}/pods/a"), headers=headers))
+        assert found.context.get("part of") == said
 
     def test_every_body_is_read_whole_and_bounded(self) -> None:
         assert needs_body(request(f"POST {N}/pods", "Content-Length: 5")) == MAX_BODY

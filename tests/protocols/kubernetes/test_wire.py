@@ -238,6 +238,10 @@ class TestUpgrade:
     def test_a_handshake_is_whole(self, headers: tuple[str, ...]) -> None:
         refused(EXEC, *headers)
 
+    @pytest.mark.parametrize("body", ["Content-Length: 3", "Transfer-Encoding: chunked"])
+    def test_and_has_no_body(self, body: str) -> None:
+        refused("POST /api/v1/namespaces/x/pods/p/attach", "Connection: Upgrade", "Upgrade: SPDY/3.1", body)
+
     def test_a_websocket_is_a_get(self) -> None:
         refused("POST /api/v1/namespaces/x/pods/p/exec?command=ls", *WS)
 
