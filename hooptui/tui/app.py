@@ -145,10 +145,14 @@ class HooptuiApp(App[str], inherit_bindings=False):
         self._asked_at = None
         self._call()
         self.main.show()
-        for screen in tuple(self.screen_stack):
-            if isinstance(screen, Modal):
-                screen.tick()
+        self._tick_modals()
         self._look_at_tail()
+
+    def _tick_modals(self) -> None:
+        """Bring the windows up to date; one that is still being built does so itself when it is."""
+        for screen in tuple(self.screen_stack):
+            if isinstance(screen, Modal) and screen.is_mounted:
+                screen.tick()
 
     @property
     def silent(self) -> float:
@@ -175,9 +179,7 @@ class HooptuiApp(App[str], inherit_bindings=False):
         if self.snapshot is not None and await self.tail.newest(self.desk, self.snapshot.health.journal_records):
             self._call()
             self.main.show_tail()
-            for screen in tuple(self.screen_stack):
-                if isinstance(screen, Modal):
-                    screen.tick()
+            self._tick_modals()
 
     # --- work
 

@@ -13,10 +13,11 @@ from hooptui.core.events import Asked, Output
 from hooptui.core.gate import Masked
 from hooptui.tui import alarm
 from hooptui.tui.app import HooptuiApp
+from hooptui.tui.screens.review import ReviewScreen
 from hooptui.tui.text import width
 from hooptui.tui.widgets.live import Live
 from tests.ui import picture
-from tests.ui.scenes import HELD_19, NOW, busy, empty, ev, session
+from tests.ui.scenes import HELD, HELD_19, NOW, busy, empty, ev, session
 from tests.ui.stage import NARROW, WIDE, stage
 
 
@@ -339,3 +340,11 @@ async def test_alerts_leave_the_banner_in_time() -> None:
         s.desk.later(130)
         await s.tick(2.5)
         assert not s.main.banner.display
+
+
+async def test_a_look_that_comes_before_a_window_is_built_harms_neither() -> None:
+    async with stage(busy()) as s:
+        s.app.push_screen(ReviewScreen(HELD[0]))
+        await s.app.poll_once()
+        await s.settle()
+        assert "lets it go on in flight" in s.app.screen.words.text or "high risk" in s.app.screen.words.text
