@@ -159,7 +159,8 @@ class Resources:
         after = patches.apply(media, before, call.body, _message(kind))
         if how.strict:
             bodies.must_be_known(after, kind)
-        return self._replace(place, inward(after, kind), how)
+        # What a patch leaves alone is still the stored object's own.
+        return self._replace(place, inward(copy.deepcopy(after), kind), how)
 
     def _apply(self, place: Place, wanted: Object, call: Call, how: Options) -> Object:
         kind = place.kind

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -259,20 +260,15 @@ def shows(data: bytes, value: str = VALUE, rounds: int = 3) -> bool:
     inner: list[bytes] = []
     if data[:2] == b"\x1f\x8b":
         inner.append(zlib.decompressobj(wbits=31).decompress(data))
-    for text in _texts(data):
+    for text in {text for text in _texts(data) if len(text) > len(value)}:
         inner.append(text)
-        for skip in range(4):
-            for way in (base64.b64decode, base64.urlsafe_b64decode):
-                part = text[skip:].rstrip(b"=")
-                try:
-                    inner.append(way(part[: len(part) // 4 * 4]))
-                    inner.append(way(part + b"=" * (-len(part) % 4)))
-                except ValueError:
-                    continue
-        try:
-            inner.append(bytes.fromhex(text.decode()))
-        except ValueError:
-            continue
+        if re.fullmatch(rb"[0-9a-fA-F]+", text):
+            inner.append(bytes.fromhex(text[: len(text) // 2 * 2].decode()))
+        for match in re.finditer(rb"[A-Za-z0-9+/_-]{%d,}" % len(value), text):
+            run = match[0].replace(b"-", b"+").replace(b"_", b"/")
+            for skip in range(4):
+                rest = run[skip : len(run) - (1 if (len(run) - skip) % 4 == 1 else 0)]
+                inner.append(base64.b64decode(rest + b"=" * (-len(rest) % 4)))
     return any(shows(one, value, rounds - 1) for one in inner if one != data)
 
 

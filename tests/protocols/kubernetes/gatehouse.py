@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import uvloop
 
@@ -35,7 +35,6 @@ from hooptui.protocols.kubernetes.gate import KubernetesGate, KubernetesTarget, 
 from hooptui.protocols.kubernetes.impersonation import Impersonation
 from tests.core.world import DBA, Book, allow, deny, hold, house, vote
 from tests.protocols.kubernetes.apiserver import TOKEN as UPSTREAM
-from tests.protocols.kubernetes.apiserver import ApiServer
 from tests.protocols.postgres.gatehouse import TOKEN, Door, Masks
 
 T = TypeVar("T")
@@ -44,10 +43,20 @@ NAME = "prod-eu"
 KEY = b"k" * 32
 
 
+class Server(Protocol):
+    """What a gate can be put in front of."""
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def ca(self) -> Path: ...
+
+
 class UpstreamLogin(TokenLogin):
     """The gateway's own login, with a token in memory."""
 
-    def __init__(self, server: ApiServer, token: str = UPSTREAM) -> None:
+    def __init__(self, server: Server, token: str = UPSTREAM) -> None:
         super().__init__(f"https://127.0.0.1:{server.port}", server.ca, None)
         self.token = token
 
@@ -83,7 +92,7 @@ class Gatehouse:
     door: Door
     book: Book
     judge: Masks
-    server: ApiServer
+    server: Server
     login: UpstreamLogin
     port: int
     home: Path
@@ -203,7 +212,7 @@ def message(body: bytes) -> str:
 
 @contextmanager
 def open_gate(
-    server: ApiServer,
+    server: Server,
     answer: Callable[[Operation], Decision] = usual,
     *,
     masks: tuple[MaskRule, ...] = (),
@@ -245,7 +254,7 @@ def open_gate(
     gatehouse = Gatehouse(gate, door, book, judge, server, login, port, home, loop, removed, unhandled)
     shutil.copy(papers.ca, home / "ca.crt")
     _kubeconfig(home / "config", f"https://127.0.0.1:{port}/clusters/{NAME}", home / "ca.crt", TOKEN)
-    _kubeconfig(home / "direct", f"https://127.0.0.1:{server.port}", server.ca, UPSTREAM)
+    _kubeconfig(home / "direct", f"https://127.0.0.1:{server.port}", server.ca, token)
     try:
         yield gatehouse
     finally:
