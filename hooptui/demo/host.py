@@ -175,6 +175,7 @@ PidFile none
 StrictModes no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
+SetEnv HOME={self.files}
 DisableForwarding yes
 PrintMotd no
 PrintLastLog no

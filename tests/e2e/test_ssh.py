@@ -157,10 +157,8 @@ def test_a_reviewer_sees_paths_masked(house: Bed, client: Client) -> None:
     assert len(held.relations) == 2 and "/tmp/plain.txt" in held.relations, "the paths are there to be judged"
     [masked] = [path for path in held.relations if path != "/tmp/plain.txt"]
     assert masked.startswith("/tmp/of-") and masked.endswith(".txt")
-    assert (
-        "printf x /tmp/of-" in held.text
-        and "/tmp/plain.txt" in dict(held.facts)["writes" if "writes" in dict(held.facts) else "reads"]
-    )
+    assert "printf x /tmp/of-" in held.text
+    assert any("/tmp/plain.txt" in value for _, value in held.facts)
     assert card not in repr(held) + repr(review) + repr(house.snapshot())
     assert house.do("deny", number=str(held.number), reason="no such files").ok
     out, err = held_by.communicate(timeout=30)

@@ -303,7 +303,7 @@ def test_a_resize_reaches_the_terminal(pty: Gatehouse) -> None:
     master, slave = ptys.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 99, 0, 0))
     program = pty.start(
-        pty.through("stty size; trap 'stty size; exit 4' WINCH; while :; do sleep 0.1; done", more=("-t",)),
+        pty.through("trap 'stty size; exit 4' WINCH; stty size; while :; do sleep 0.1; done", more=("-t",)),
         stdin=slave, stdout=slave, stderr=slave, start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )  # fmt: skip
     seen = b""
