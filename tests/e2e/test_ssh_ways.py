@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
@@ -11,8 +12,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
+import asyncssh
+import paramiko
 import pytest
 
 from hooptui.core.events import Alert, Body, CredentialMinted, CredentialRemoved, KillAsked
@@ -213,6 +216,37 @@ def test_a_lease_or_token_is_typed_at_the_prompt(site: Site) -> None:
         assert secret.encode() not in done.stderr
     wrong = site.run(site.command("echo in", more=kbd), says="hl_abcdefghijkl.nosuchsecretatallnosuchsecret")
     assert wrong.returncode == 255 and b"hooptui: " in wrong.stderr and wrong.stdout == b""
+
+
+def test_other_clients_give_a_lease_as_they_give_passwords(site: Site) -> None:
+    lease = site.lease()
+    dbclient = shutil.which("dbclient")
+    if dbclient is not None or os.environ.get("CI") == "true":
+        assert dbclient is not None
+        done = subprocess.run(
+            [dbclient, "-y", "-y", "-p", str(site.port), "web-01@127.0.0.1", "echo in"], capture_output=True, timeout=60,
+            env={**site.environment(None), "DROPBEAR_PASSWORD": lease}, stdin=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+        assert done.stdout == b"in\n", done.stderr
+    with paramiko.SSHClient() as client:
+        client.load_host_keys(str(site.home / "known_hosts"))
+        client.connect("127.0.0.1", site.port, "web-01", password=lease, allow_agent=False, look_for_keys=False)
+        _, out, _ = client.exec_command("echo in")
+        assert out.read() == b"in\n"
+
+    async def by_asyncssh() -> object:
+        known = str(site.home / "known_hosts")
+        where: dict[str, Any] = {
+            "username": "web-01",
+            "password": lease,
+            "known_hosts": known,
+            "client_keys": None,
+            "config": None,
+        }
+        async with asyncssh.connect("127.0.0.1", site.port, **where) as connection:
+            return (await connection.run("echo in")).stdout
+
+    assert asyncio.run(by_asyncssh()) == "in\n"
 
 
 @pytest.mark.parametrize("method", ["keyboard-interactive", "password"])

@@ -104,7 +104,7 @@ class Watching:
         if kills or now - self._told.get(watch.id, -AGAIN) >= AGAIN:
             self._told[watch.id] = now
             what = "typed" if typed else "shown"
-            words = f"{session.target.name}: {watch.id}: {watch.reason or 'something that is watched for'}; {what}: {line[:QUOTED]}"
+            words = f"{session.id} on {session.target.name}: {watch.id}: {watch.reason or 'something that is watched for'}; {what}: {line[:QUOTED]}"
             session.try_record(Alert("watch", session.masker.text(words)))
         if kills and not self._killed:
             self._killed = True

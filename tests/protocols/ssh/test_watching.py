@@ -137,8 +137,9 @@ def test_what_alarms_the_operator(gate: Gatehouse) -> None:
     until(lambda: len(gate.book.bodies(Alert)) >= before + 2)
     alerts = gate.book.bodies(Alert)[before:]
     assert [one.code for one in alerts] == ["watch", "watch"], "each of them once in a while, not each time"
-    assert alerts[0].text == "web-01: hides: reason of hides; typed: unset HISTFILE"
-    assert alerts[1].text == "web-01: denied: reason of denied; shown: Permission denied"
+    last = gate.door.sessions[-1].id
+    assert alerts[0].text == f"{last} on web-01: hides: reason of hides; typed: unset HISTFILE"
+    assert alerts[1].text == f"{last} on web-01: denied: reason of denied; shown: Permission denied"
     assert {event.session for event in gate.book.events if isinstance(event.body, Alert)} <= {
         one.id for one in gate.door.sessions
     }
