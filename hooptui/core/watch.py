@@ -28,3 +28,6 @@ class WatchRule:
     """Whether a typed line is one that is looked for; None when it looks at none."""
     output: Callable[[str], object] | None
     """The same for a line of output."""
+    pieces: tuple[str, ...] = ()
+    """Casefolded texts of which every line of output that is looked for has at least one in it; so that a gigabyte without them
+    costs little."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from hooptui.core.watch import WatchRule
@@ -11,7 +12,13 @@ from hooptui.policy.rules import Watch
 
 def looked_for(watch: Watch) -> WatchRule:
     """The watch with its globs as functions."""
-    return WatchRule(watch.id, watch.effect, watch.reason, _lines(watch.typed), _lines(watch.output))
+    pieces = tuple(sorted({_piece(glob) for glob in watch.output or ()}))
+    return WatchRule(watch.id, watch.effect, watch.reason, _lines(watch.typed), _lines(watch.output), pieces)
+
+
+def _piece(glob: str) -> str:
+    """The longest text that every line has in it that the glob matches."""
+    return max(re.split(r"[*?]+", glob.strip().casefold()), key=len).strip()
 
 
 def _lines(globs: tuple[str, ...] | None) -> Callable[[str], object] | None:

@@ -58,6 +58,23 @@ def test_what_a_line_must_be_like(line: str, noticed: bool) -> None:
     assert bool(watch.typed(line)) is noticed
 
 
+@pytest.mark.parametrize(
+    ("glob", "piece"),
+    [
+        ("*is not in the Sudoers*", "is not in the sudoers"),
+        ("a*bcd?ef", "bcd"),
+        ("  x  ", "x"),
+        ("??é", "é"),
+        ("STRASSE ß", "strasse ss"),
+    ],
+)
+def test_every_line_that_matches_has_the_piece_in_it(glob: str, piece: str) -> None:
+    (watch,) = PolicyJudge(policy(f"watches: [{{id: w, effect: kill, output: '{glob}'}}]")).watches(who("ops"), WEB)
+    assert watch.pieces == (piece,)
+    line = glob.replace("*", " any ").replace("?", "!")
+    assert watch.output is not None and watch.output(line) and piece in line.casefold()
+
+
 def test_no_line_makes_a_pattern_slow() -> None:
     judge = PolicyJudge(policy("watches: [{id: w, effect: kill, typed: '*a*a*a*a*a*a*a*a*a*a*b'}]"))
     (watch,) = judge.watches(who("ops"), WEB)

@@ -25,9 +25,8 @@ WIDE: Final = 4096
 AGAIN: Final = 10.0
 """Seconds in which one watch tells the operator once."""
 QUOTED: Final = 200
-_ESCAPES: Final = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]|[\x00-\x08\x0b-\x1f\x7f]"
-)
+_ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]+")
 
 Send = Callable[[bytes, int | None], None]
 Kill = Callable[[str, str], None]
@@ -46,8 +45,8 @@ class Watching:
         self._hints = 0
         self._policy = ""
         self._watches: tuple[WatchRule, ...] = ()
-        self._reads = False
-        """Some watch looks at output."""
+        self._pieces: frozenset[str] = frozenset()
+        """What output is looked through for first; empty when no watch looks at it."""
         self._lines: dict[int | None, _Lines] = {}
         self._told: dict[str, float] = {}
         self._killed = False
@@ -60,11 +59,11 @@ class Watching:
                 self._entered(line)
         if self._session.house.judge.version != self._policy:
             self._renew()
-        if self._reads:
+        if self._pieces:
             lines = self._lines.get(datatype)
             if lines is None:
                 lines = self._lines[datatype] = _Lines()
-            for line in lines.feed(data):
+            for line in lines.feed(data, self._pieces):
                 self._look(line, typed=False)
 
     def keys(self, data: bytes) -> None:
@@ -78,7 +77,7 @@ class Watching:
         session = self._session
         judge = session.house.judge
         self._watches, self._policy = judge.watches(session.identity, session.target), judge.version
-        self._reads = any(watch.output is not None for watch in self._watches)
+        self._pieces = frozenset(piece for watch in self._watches for piece in watch.pieces)
 
     def _entered(self, line: str) -> None:
         session = self._session
@@ -118,11 +117,21 @@ class _Lines:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._line = ""
 
-    def feed(self, data: bytes) -> list[str]:
-        *whole, rest = self._decoder.decode(data).split("\n")
-        if not whole:
-            self._line = (self._line + rest)[:WIDE]
+    def feed(self, data: bytes, pieces: frozenset[str]) -> list[str]:
+        """The lines that end here and have one of the casefolded `pieces` in them."""
+        text = self._line + self._decoder.decode(data)
+        end = text.rfind("\n")
+        self._line = text[end + 1 :][:WIDE]
+        if end < 0:
             return []
-        whole[0] = self._line + whole[0]
-        self._line = rest[:WIDE]
-        return [_ESCAPES.sub("", line[:WIDE]) for line in whole]
+        body = text[:end]
+        if "\x1b" in body:
+            body = _ESCAPES.sub("", body)
+        if not _has(body.casefold(), pieces):
+            return []
+        plain = (_CONTROLS.sub("", line[:WIDE]) for line in body.split("\n"))
+        return [line for line in plain if _has(line.casefold(), pieces)]
+
+
+def _has(folded: str, pieces: frozenset[str]) -> bool:
+    return any(piece in folded for piece in pieces)

@@ -15,7 +15,9 @@ import pytest
 from hooptui.core.events import Alert, KillAsked, Output
 from hooptui.core.model import MaskRule
 from hooptui.core.watch import WatchEffect, WatchRule
-from hooptui.policy.globs import any_glob
+from hooptui.policy.match_watch import looked_for
+from hooptui.policy.rules import Watch
+from hooptui.strictyaml import Where
 from tests.protocols.contract import until
 from tests.protocols.ssh.gatehouse import Gatehouse, open_gate
 from tests.ssh_server import SshServer
@@ -24,8 +26,15 @@ CARD = "4111111111111111"
 
 
 def watch(name: str, effect: WatchEffect, typed: str = "", output: str = "") -> WatchRule:
-    return WatchRule(
-        name, effect, f"reason of {name}", any_glob([typed]) if typed else None, any_glob([output]) if output else None
+    return looked_for(
+        Watch(
+            name,
+            effect,
+            Where("a.yaml", 1),
+            f"reason of {name}",
+            typed=(typed,) if typed else None,
+            output=(output,) if output else None,
+        )
     )
 
 
