@@ -115,7 +115,7 @@ def _traits(request: Request, info: RequestInfo) -> frozenset[str]:
     found: set[str] = set()
     if streams(info) == "proxy" and info.resource in _PROXIES:
         found.add(_PROXIES[info.resource])
-    if info.verb in ("list", "watch", "deletecollection") and not info.namespace and info.resource not in _CLUSTERWIDE:
+    if info.verb in ("list", "watch", "deletecollection") and not info.namespace and not _clusterwide(info):
         found.add("all_namespaces")
     if info.subresource == "log":
         found.add("logs")
@@ -137,6 +137,11 @@ def _traits(request: Request, info: RequestInfo) -> frozenset[str]:
     if info.verb == "patch" and media_type(request) in APPLY:
         found.add("apply")
     return frozenset(found)
+
+
+def _clusterwide(info: RequestInfo) -> bool:
+    """Whether it is a resource of Kubernetes' own that has no namespaces; of others that is not known."""
+    return info.resource in _CLUSTERWIDE and (not info.api_group or info.api_group.endswith(".k8s.io"))
 
 
 def media_type(request: Request) -> str:

@@ -122,15 +122,6 @@ def split_head(raw: bytes) -> tuple[bytes, bytes, list[tuple[bytes, bytes]]]:
     return method, target, headers
 
 
-def head_is_clean(raw: bytes) -> None:
-    """Check raw bytes of a head before a more lenient parser reads them.
-
-    Raises:
-        Malformed: see `split_head`.
-    """
-    split_head(raw)
-
-
 def read_head(method: bytes, target: bytes, headers: Headers, *, by_path: bool = True) -> Head:
     """Read a head that a parser has taken apart.
 

@@ -91,7 +91,7 @@ class TestActions:
     @pytest.mark.parametrize(
         ("line", "trait", "yes"),
         [
-            ("GET /api/v1/pods", "all_namespaces", True), ("GET /api/v1/nodes", "all_namespaces", False), (f"GET {N}/pods", "all_namespaces", False),
+            ("GET /api/v1/pods", "all_namespaces", True), ("GET /api/v1/nodes", "all_namespaces", False), ("GET /apis/x.example.com/v1/nodes", "all_namespaces", True), ("GET /apis/metrics.k8s.io/v1beta1/nodes", "all_namespaces", False), (f"GET {N}/pods", "all_namespaces", False),
             ("GET /api/v1/pods/x", "all_namespaces", False), ("DELETE /api/v1/pods", "all_namespaces", True), (f"GET {N}/pods/a/log", "logs", True),
             ("GET /logs/x", "logs", True), ("GET /api/v1/nodes/n/proxy/run", "node_proxy", True), (f"GET {N}/services/s/proxy", "service_proxy", True),
             (f"GET {N}/pods/s/proxy", "pod_proxy", True), ("GET /api/v1/proxy/nodes/n/run", "node_proxy", True),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hooptui.protocols.kubernetes.request import Request
-from hooptui.protocols.kubernetes.wire import MAX_HEAD, Malformed, head_is_clean, read_head, split_head
+from hooptui.protocols.kubernetes.wire import MAX_HEAD, Malformed, read_head, split_head
 from tests.protocols.kubernetes.asking import TOKEN, head, raw, request
 
 WS = (
@@ -259,7 +259,7 @@ class TestRaw:
     )  # fmt: skip
     def test_to_the_letter(self, bad: bytes) -> None:
         with pytest.raises(Malformed):
-            head_is_clean(bad)
+            split_head(bad)
 
     @pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/2", b"HTTP/1.1x", b"http/1.1", b"HTTP/0.9"])
     def test_one_version(self, version: bytes) -> None:
