@@ -68,10 +68,15 @@ def test_who_asks_makes_no_difference(judge: PolicyJudge, groups: tuple[str, ...
 
 
 @pytest.mark.parametrize(
-    "command", [b"ls \xff", b"ls\x00rm", b"ls \x1b[2J", b"ls\r", b"ls " + b"a" * 200_000, b"(" * 5000, b"ls " * 50_000]
+    "command", [b"ls\x00rm", b"ls \x1b[2J", b"ls\r", b"ls " + b"a" * 200_000, b"(" * 5000, b"ls " * 50_000]
 )
 def test_what_cannot_be_read_is_denied(judge: PolicyJudge, command: bytes) -> None:
     assert decide(judge, command).effect is Effect.DENY
+
+
+@pytest.mark.parametrize("command", [b"ls \xff", b"uptime; l\xe9s", b"cat /var/log/\xfflog"])
+def test_what_is_not_utf_8_is_held(judge: PolicyJudge, command: bytes) -> None:
+    assert decide(judge, command).effect is Effect.HOLD
 
 
 def test_in_a_terminal_a_pager_takes_commands(judge: PolicyJudge) -> None:

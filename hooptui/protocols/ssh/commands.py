@@ -7,7 +7,7 @@ traits lets through nothing that only one of them has read. What the text does n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 
@@ -59,16 +59,20 @@ _EXEC: Final = frozenset({"exec"})
 def read_command(command: bytes | str) -> SshFacts:
     """What an exec request does. Never raises; the same facts for the same text.
 
-    Bytes that are not UTF-8 are not understood, nor is their surrogate-escaped form.
+    What is not UTF-8, or holds bytes in their surrogate-escaped form, has the trait `computed`: which words the target's shell
+    sees in it depends on its language.
     """
     try:
-        text = command.decode() if isinstance(command, bytes) else command
-        size = len(text.encode())
-    except UnicodeError:
-        return _unknown("it is not UTF-8")
-    if size > MAX_BYTES:
-        return _unknown(f"it has {size} bytes, more than {MAX_BYTES}")
-    return _remembered(text) if size <= KEEP else _read(text)
+        raw = command if isinstance(command, bytes) else command.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return _unknown("it holds half of a character")
+    if len(raw) > MAX_BYTES:
+        return _unknown(f"it has {len(raw)} bytes, more than {MAX_BYTES}")
+    text = raw.decode("utf-8", "replace")
+    facts = _remembered(text) if len(raw) <= KEEP else _read(text)
+    if text.encode() == raw or not facts.understood:
+        return facts
+    return replace(facts, traits=facts.traits | {"computed"})
 
 
 @lru_cache(maxsize=2048)
@@ -245,11 +249,14 @@ class _Walk:
     def _redirect(self, node: Node, command: _Command | None, depth: int) -> None:
         operator = next((child.type for child in node.children if not child.is_named), "")
         targets = node.children_by_field_name("destination")
-        if targets:
-            self.redirections.append(Redirection(operator, self._word(targets[0])))
-        elif operator not in (">&-", "<&-"):
+        if operator in (">&-", "<&-"):
+            # It closes, and takes no word: one that follows is an argument.
+            self.redirections.append(Redirection(operator[:-1], Word("-", frozenset())))
+        elif targets:
+            self.redirections.append(Redirection(operator, self._word(targets.pop(0))))
+        else:
             raise _NotUnderstood("it redirects to nothing")
-        for extra in targets[1:]:
+        for extra in targets:
             # The grammar takes what follows a redirection for more of it; the shell, for arguments.
             if command is None:
                 raise _NotUnderstood("words follow a redirection of something that takes none")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hooptui.core.model import Invocation
+from hooptui.core.model import Invocation, SshFacts
 from hooptui.core.vocabulary import SSH_ACTIONS, SSH_TRAITS
 from hooptui.protocols.ssh.commands import MAX_BYTES, MAX_INVOCATIONS, read_command
 from hooptui.protocols.ssh.lexer import plain, word
@@ -99,6 +99,18 @@ def test_every_program_is_found(text: str, found: str) -> None:
     assert sorted(programs(text)) == sorted(found.split())
 
 
+@pytest.mark.parametrize("text", [b"ls \xff", "ls \udcff", b"ls; \xe9tat; rm '\xc0\xaf'"])
+def test_what_is_not_utf_8_is_read_and_depends_on_the_target(text: bytes | str) -> None:
+    facts = read_command(text)
+    assert facts.understood and "computed" in facts.traits and facts.invocations[0].program == "ls"
+    assert "computed" not in read_command("ls \ufffd").traits, "a character like any other"
+
+
+def test_a_closed_descriptor_takes_no_word() -> None:
+    assert read_command("ls 2>&- a >&-") == SshFacts(frozenset({"exec"}), (Invocation("ls", ("a",)),))
+    assert read_command("exec >&- rm").invocations[-1] == Invocation("rm", ())
+
+
 @pytest.mark.parametrize(("text", "traits"), TRAITS)
 def test_what_the_text_leaves_open_is_marked(text: str, traits: str) -> None:
     facts = read_command(text)
@@ -114,8 +126,8 @@ def test_a_program_that_the_target_works_out_has_no_name() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (b"ls \xff", "UTF-8"),
-        ("ls \udcff", "UTF-8"),
+        ("ls \ud800", "half of a character"),
+        ("ls 0<&- /etc/hosts", "two readers"),
         (b"ls\x00", "U+0000"),
         ("ls\r", "U+000D"),
         ("ls \x1b[m", "U+001B"),
