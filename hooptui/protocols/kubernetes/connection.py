@@ -89,7 +89,8 @@ class Connection:
         answer = Answer(self._plug, self._limits)
         target = ""
         try:
-            raw = await self._http.head()
+            # Whoever has not said yet who it is takes the place of others.
+            raw = await self._http.head(self._limits.idle if self._links else self._limits.head)
             if raw is None:
                 return False
             method, line, headers = wire.split_head(raw)

@@ -324,7 +324,7 @@ class Exchange:
         found = []
         for name, value in response.headers.items():
             low = name.lower()
-            if low in HOP:
+            if low in HOP or "\r" in value or "\n" in value:
                 continue
             if low == "location" and value.startswith("/"):
                 value = self._prefix + value

@@ -33,8 +33,9 @@ class Http:
         self._plug = plug
         self._limits = limits
 
-    async def head(self) -> bytes | None:
-        """The next request's head, from the request line to the empty line; None when the client is done, or idle for too long.
+    async def head(self, idle: float) -> bytes | None:
+        """The next request's head, from the request line to the empty line; None when the client is done, or nothing comes for `idle`
+        seconds.
 
         Raises:
             Malformed: it does not end, or not in time.
@@ -42,7 +43,7 @@ class Http:
         plug = self._plug
         if not plug.buffer:
             try:
-                async with asyncio.timeout(self._limits.idle):
+                async with asyncio.timeout(idle):
                     if not await plug.more():
                         return None
             except TimeoutError:

@@ -70,7 +70,7 @@ class ApiServer:
         limits = Limits()
         http = Http(plug, limits)
         with suppress(ConnectionError):
-            while (raw := await http.head()) is not None:
+            while (raw := await http.head(600)) is not None:
                 method, target, headers = (part for part in split_head(raw))
                 named: dict[str, list[str]] = {}
                 for name, value in headers:

@@ -376,6 +376,23 @@ def test_an_api_server_that_does_wrong(
     assert house.ask("GET", PODS)[0] == 200
 
 
+def test_a_write_whose_connection_is_lost_is_not_sent_twice(house: Gatehouse, server: ApiServer) -> None:
+    """aiohttp would, on a connection that it has used before; one permit moves one operation."""
+    assert house.ask("GET", PODS)[0] == 200
+    server.misbehave[f"{PODS}/web-1"] = closes
+    before = len(server.asked)
+    try:
+        code, _, body = house.ask("DELETE", f"{PODS}/web-1")
+        assert code == 502 and "closed the connection" in message(body)
+        assert [one.method for one in server.asked[before:]] == ["DELETE"]
+    finally:
+        server.misbehave.clear()
+
+
+def test_who_says_nothing_does_not_stay(house: Gatehouse) -> None:
+    assert house.say(b"") == b""
+
+
 def test_an_answer_without_its_end_has_none_for_the_client_either(house: Gatehouse, server: ApiServer) -> None:
     server.misbehave["/api/v1/namespaces/prod/configmaps"] = half_streamed
     try:
