@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from hooptui.core.gate import CannotRecord, Refused, Why
+from hooptui.core.gate import CannotRecord
 from hooptui.core.model import Operation
 from hooptui.core.ports import Masker, Tell
 from hooptui.core.session import Session
@@ -100,9 +100,6 @@ class Link:
             await self._entrances.enter(self.session, tell)
         permit = await self.session.ask(operation, tell)
         permit.use()
-        if self.closing:
-            self.session.finished(permit.number, "not sent", ok=False, rows=0, masked=0, seconds=0.0)
-            raise Refused(Why.KILLED, self.closing, number=permit.number)
         return permit.number
 
     async def credential(self) -> tuple[Access, list[tuple[str, str]]]:

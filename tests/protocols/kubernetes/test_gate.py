@@ -252,6 +252,7 @@ def test_a_kill_while_held_and_while_running(server: ApiServer) -> None:
             done = house.call(house.door.sessions[-1].kill("ops-1", "enough"))
             code, _, body = parsed(everything(sock))
             assert done.confirmed and code == 403 and "terminated by ops-1: enough" in message(body)
+            assert [one.why for one in house.book.bodies(Decided)] == ["killed"]
         with house.connect() as sock:
             sock.sendall(head(first=f"GET /clusters/{NAME}{PODS}?watch=1 HTTP/1.1"))
             until(lambda: server.streams == 1)

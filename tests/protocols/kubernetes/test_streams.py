@@ -169,11 +169,13 @@ async def test_what_is_said_before_a_stream_is_open_comes_when_it_is() -> None:
     wire, limits = Wire(), Limits()
     server = SpdyLeg(wire.left, limits, client=True)
     server.send(STDERR, b"held for approval")
+    server.finish(STDERR)
     server.begin()
     assert not await server.ready((STDERR,), 0.01)
     client = SpdyLeg(wire.right, limits, client=False, channels=(ERROR, STDERR))
     client.begin()
     assert await client.receive() == Piece(STDERR, b"held for approval")
+    assert await client.receive() == Piece(STDERR, b"", last=True)
     await server.end()
     await client.end()
 
