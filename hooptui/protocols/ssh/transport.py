@@ -199,7 +199,7 @@ class Swift(SSHConnection):
     def _listen(self) -> None:
         """Read on or do not, by what waits on either way."""
         transport = self._transport
-        if transport is None:
+        if transport is None or transport.is_closing():
             return
         behind = len(self._inpbuf) > BEHIND
         deaf = behind or (self._choked and transport.get_write_buffer_size() > ANSWERS)
@@ -286,8 +286,9 @@ class Swift(SSHConnection):
     def _put(self) -> None:
         """Write what is ready."""
         ready, self._ready = self._ready, []
-        if ready and self._transport is not None:
-            self._transport.writelines(ready)
+        transport = self._transport
+        if ready and transport is not None and not transport.is_closing():
+            transport.writelines(ready)
 
     def _force_close(self, exc: Exception | None) -> None:
         self._put()  # the reason, most often
