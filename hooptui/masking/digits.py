@@ -44,6 +44,8 @@ _ISSUERS: tuple[tuple[int, int, frozenset[int]], ...] = (
 )  # fmt: skip
 """First and last six-digit prefix of the known issuers (ISO/IEC 7812), and the lengths they give out."""
 _STARTS = [low for low, _, _ in _ISSUERS]
+_FIRST_TWO = frozenset(str(two) for low, high, _ in _ISSUERS for two in range(low // 10_000, high // 10_000 + 1))
+"""How a card's number begins: more than half of all other numbers do not, and are done with at a glance."""
 
 _DOUBLED = {"0": 0, "1": 2, "2": 4, "3": 6, "4": 8, "5": 1, "6": 3, "7": 5, "8": 7, "9": 9}
 
@@ -95,6 +97,10 @@ def credit_card(text: str) -> Iterator[Span]:
 def _inside(text: str, groups: list[Span]) -> Iterator[Span]:
     first = 0
     while first < len(groups):
+        start = groups[first][0]
+        if text[start : start + 2] not in _FIRST_TWO:  # a group of fewer than three digits begins none either
+            first += 1
+            continue
         size, last, best = 0, first, -1
         while last < len(groups):
             width = groups[last][1] - groups[last][0]

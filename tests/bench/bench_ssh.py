@@ -188,7 +188,7 @@ class Terminal:
         self.master, slave = pty.openpty()
         tty.setraw(slave)
         self.process = subprocess.Popen(
-            way.ssh("-tt", "there", "stty -icanon; echo ready; exec cat > /dev/null"),
+            way.ssh("-tt", "there", "stty -icanon echo; echo ready; exec cat > /dev/null"),
             env=way.environment, stdin=slave, stdout=slave, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         os.close(slave)
