@@ -66,6 +66,50 @@ TRAITS: Final = {
 """SSH's traits in words, the ones to look at first come first."""
 
 
+CLUSTER: Final = {
+    "cluster_admin": "makes a cluster administrator",
+    "rbac_escalation": "gives rights beyond an ordinary role's",
+    "privileged": "a container that is root on its node",
+    "host_namespaces": "shares its node's processes, network or IPC",
+    "host_path": "mounts a directory of its node",
+    "node_proxy": "talks to a node's kubelet",
+    "pod_proxy": "talks to a pod behind the API server",
+    "service_proxy": "talks to a service behind the API server",
+    "webhook": "lets a webhook see or change what everybody asks",
+    "api_service": "lets another server answer for the API server",
+    "csr_approval": "approves a certificate",
+    "service_account_token": "makes a token of a service account",
+    "mounts_secret": "reads a Secret into a container",
+    "mounts_token": "mounts a service account's token",
+    "run_as_root": "runs as root",
+    "added_capabilities": "adds capabilities of the kernel",
+    "names_node": "chooses its node, past the scheduler",
+    "ephemeral_container": "adds a container to a pod that runs",
+    "interpreter": "starts a shell or language with code of its own",
+    "wrapper": "starts the program that its arguments name",
+    "copies": "copies files, as kubectl cp does",
+    "force": "at once, without grace",
+    "unsafe_delete": "deletes what cannot be read, without finalizers",
+    "orphan": "leaves what it owns behind",
+    "removes_finalizers": "removes finalizers, or may",
+    "finalize": "takes a namespace's last guard away",
+    "eviction": "evicts a pod",
+    "scale_to_zero": "scales to nothing",
+    "scale": "scales",
+    "suspends": "suspends",
+    "cordon": "keeps pods off a node",
+    "changes_image": "changes an image",
+    "changes_command": "changes what a container runs",
+    "replaces": "replaces the whole object: what is left out is lost",
+    "pod_security": "changes what a namespace keeps pods from",
+    "rbac": "changes who may what",
+    "crd": "changes what kinds there are",
+    "external": "reaches, or is reached from, outside",
+    "all_namespaces": "in every namespace",
+}
+"""Traits of requests to a cluster in words, the ones to look at first come first. Those that are missing are their own word."""
+
+
 def facts_of(operation: Operation) -> tuple[Fact, ...]:
     """Label and words of everything that is known of an operation; a label comes again where it has several lines."""
     if operation.verb == "connect":
@@ -82,15 +126,30 @@ def facts_of(operation: Operation) -> tuple[Fact, ...]:
                 lines.append(("statements", str(facts.statements)))
             lines.append(("in transaction", "yes" if operation.in_transaction else "no"))
         case KubernetesFacts():
-            lines = [*_relations(facts)]
-            if facts.traits:
-                lines.append(("beware", ", ".join(sorted(facts.traits))))
-            if facts.missing_where:
-                lines.append(("selector", "none"))
-            if facts.dry_run:
-                lines.append(("stored", "no, a dry run"))
+            lines = [*_kubernetes(facts)]
     lines.extend(operation.context.items())
     return tuple(lines)
+
+
+def _kubernetes(facts: KubernetesFacts) -> Iterator[Fact]:
+    if not facts.understood:
+        yield "beware", facts.unknown
+    yield "does", ", ".join(sorted(facts.actions))
+    yield ("changes" if facts.writes else "reads"), facts.about
+    if facts.command:
+        yield "runs", shlex.join(facts.command)
+    selectors = [
+        f"label {facts.label_selector}" if facts.label_selector else "",
+        f"field {facts.field_selector}" if facts.field_selector else "",
+    ]
+    if any(selectors) or facts.missing_where:
+        yield "selects", ", ".join(filter(None, selectors)) or "all there are: no selector"
+    traits = [words for trait, words in CLUSTER.items() if trait in facts.traits]
+    traits += sorted(facts.traits - CLUSTER.keys() - {"dry_run"})
+    if traits:
+        yield "beware", "; ".join(traits)
+    if facts.dry_run:
+        yield "stored", "no, a dry run"
 
 
 def _relations(facts: Facts) -> Iterator[Fact]:

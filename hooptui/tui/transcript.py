@@ -30,7 +30,8 @@ from hooptui.core.events import (
     Voted,
 )
 from hooptui.core.events_channels import FileDone, TerminalOutput, TerminalResized
-from hooptui.core.vocabulary import SSH_ACTIONS, UNKNOWN
+from hooptui.core.vocabulary import COMMANDS, KUBERNETES_ACTIONS, SSH_ACTIONS, UNKNOWN
+from hooptui.tui import cluster_words
 from hooptui.tui.journal_words import describe, mark_of
 from hooptui.tui.people import decider
 from hooptui.tui.text import Row, Span, clean, clean_lines, count, fit, size, spot, width
@@ -41,6 +42,7 @@ ROWS_SHOWN: Final = 200
 CELL: Final = 28
 """Widest column of a result table."""
 
+_OTHERS: Final = (SSH_ACTIONS | KUBERNETES_ACTIONS) - COMMANDS - {UNKNOWN}
 _COLUMNS: Final = 40
 _LINES: Final = 60
 _TABLES: Final = 64
@@ -85,6 +87,8 @@ class Table:
     """The recording's cap was reached."""
     filed: bool = False
     """It was on files, and what became of it has been told."""
+    body: str = ""
+    """Of a request to a cluster: what came of an answer so far, or the event of a watch that is not whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,8 @@ def render(event: Event, memo: Memo) -> tuple[tuple[Line, ...], Memo]:
             return (Line(((words, "warn"),)),), memo.put(body.operation, replace(memo.table(body.operation), cut=True))
         case Finished():
             return _finished(event, body, memo)
+        case Output(stream="response" | "request" | "watch"):
+            return _clustered(event, body, memo)
         case Output():
             return _output(event, body), memo
         case Decided(effect="allow", why="policy") | TerminalOutput() | TerminalResized():
@@ -195,7 +201,7 @@ def _asked(event: Event, body: Asked) -> tuple[Line, ...]:
     texts = clean_lines(body.text)
     shown = texts[:_LINES]
     # Other protocols' commands have words of their own that look like a database's.
-    other = not (SSH_ACTIONS - {UNKNOWN}).isdisjoint(body.commands)
+    other = not _OTHERS.isdisjoint(body.commands)
     lines = [
         Line(tuple(spot(text, "sql") if other else sql(text)), at=event.at if index == 0 else None)
         for index, text in enumerate(shown)
@@ -264,7 +270,9 @@ def _finished(event: Event, body: Finished, memo: Memo) -> tuple[tuple[Line, ...
     after = memo.put(body.operation, None)
     if table.filed:
         return (), after
-    lines: list[Line] = []
+    lines: list[Line] = [Line(row, fixed=True) for row in cluster_words.body(table.body)] if table.body else []
+    if lines:
+        lines[0] = replace(lines[0], mark="◀", mark_style="reply", at=event.at)
     if table.hidden:
         recorded = "see below what was recorded" if table.cut else "all recorded"
         lines.append(Line(((f"… {count(table.hidden)} lines not shown, {recorded} …", "faint"),)))
@@ -276,6 +284,9 @@ def _finished(event: Event, body: Finished, memo: Memo) -> tuple[tuple[Line, ...
         hidden = ((f" · {count(body.masked)} {'value' if body.masked == 1 else 'values'} masked{by}", "masking"),)
     if not body.ok:
         lines.append(Line((*spot(tag, "bad"), (took, "faint")), "✗", "bad", event.at))
+        return tuple(lines), after
+    if table.body:
+        lines.append(Line((*spot(tag, "faint"), *hidden, (took, "faint"))))
         return tuple(lines), after
     if table.shown:
         rows = f"{count(body.rows)} {'row' if body.rows == 1 else 'rows'}"
@@ -291,6 +302,23 @@ def _finished(event: Event, body: Finished, memo: Memo) -> tuple[tuple[Line, ...
         return tuple(lines), after
     lines.append(Line((*spot(tag, "text"), *hidden, (took, "faint")), "◀", "reply", event.at))
     return tuple(lines), after
+
+
+def _clustered(event: Event, body: Output, memo: Memo) -> tuple[tuple[Line, ...], Memo]:
+    """Bodies of a cluster come in pieces: an answer is drawn at its end, an event of a watch when it is whole."""
+    table = memo.table(body.operation)
+    if body.stream == "request":
+        rows = cluster_words.body(body.text)
+    elif body.stream == "watch":
+        rows, left = cluster_words.events(table.body + body.text)
+        memo = memo.put(body.operation, replace(table, body=left))
+    else:
+        whole = (table.body + body.text)[: cluster_words.BODY]
+        return (), memo.put(body.operation, replace(table, body=whole))
+    lines = [Line(row, fixed=True) for row in rows]
+    if lines and body.stream == "watch":
+        lines[0] = replace(lines[0], mark="◀", mark_style="reply", at=event.at)
+    return tuple(lines), memo
 
 
 def _output(event: Event, body: Output) -> tuple[Line, ...]:

@@ -16,6 +16,7 @@ from hooptui.core.desk import ListenerView, Outcome, VerifyView
 from hooptui.core.events import Alert, Asked, Decided, Event, Finished, Header, Rows
 from hooptui.core.gate import Masked
 from tests.ui import picture
+from tests.ui import scenes_kubernetes as kubernetes
 from tests.ui import scenes_ssh as ssh
 from tests.ui.desk import SceneDesk
 from tests.ui.scenes import HELD, HELD_19, NOW, asking, busy, empty, ev, glass, hold, session
@@ -293,6 +294,20 @@ async def ssh_review(s: Stage) -> None:
     await s.press("2", "j", "a")
 
 
+async def cluster_output(s: Stage) -> None:
+    await s.press("1", "j", "j", "j", "enter")
+    await s.tick()
+
+
+async def cluster_held(s: Stage) -> None:
+    await s.press("1", "j", "j", "j", "enter", "2", "j", "j")
+    await s.tick()
+
+
+async def cluster_review(s: Stage) -> None:
+    await s.press("2", "j", "a")
+
+
 async def sftp_timeline(s: Stage) -> None:
     await s.press("1", "g", "enter")
     await s.tick()
@@ -418,6 +433,24 @@ SCENES = {
             "runs as another user",
             "type web-17 to approve",
         ),
+        ("rows    ",),
+    ),
+    "cluster": Scene(
+        kubernetes.cluster,
+        cluster_output,
+        ("password: ████", "1 value masked", "namespaces go", "MODIFIED  Pod web/api", "▲ held #23"),
+        ("aHVudGVyMg", "bWFza2Vk", "10.1.2.3", '{"kind"'),
+    ),
+    "cluster-held": Scene(
+        kubernetes.cluster,
+        cluster_held,
+        ("▌24", "sh -c 'kill 1'", "effect  pod api-5d9c7b6f4-tz2nw on node node-2", "needs 1 of group sre"),
+        ("rows  ",),
+    ),
+    "cluster-review": Scene(
+        kubernetes.cluster,
+        cluster_review,
+        ("Review #23", "delete deployments.apps/api", "takes along 2 ReplicaSets, 3 Pods", "type prod-eu to approve"),
         ("rows    ",),
     ),
     "sftp": Scene(

@@ -148,7 +148,7 @@ class ReviewScreen(Modal):
         """What is known of it."""
         hold, review = self.hold, self.review
         rows = self.rule_rows(cells)
-        if hold.via != "ssh":
+        if hold.via == "pg":
             facts = facts_text(hold)
             rows += hang(("facts   ", "faint"), ((facts, "text"),), cells, 3) if facts else []
         else:

@@ -185,17 +185,19 @@ def _facts(one: HeldView, review: Review | None, asked: bool, most: int) -> list
         for number, value in enumerate(one.parameters[:20], 1):
             spans += [(f"${number} = ", "faint"), ("NULL" if value is None else clean(value, 60), "value"), ("  ", "")]
         tail.append(tuple(spans))
+    estimate: Row | None = None
+    if one.via != "ssh":
+        # Nothing plans a command before it runs.
+        estimate = (f" {estimate_label(one)}  ", "faint"), (estimate_text(one, review, asked), "warn")
     lines = facts_lines(one)
-    if one.via == "ssh" and len(lines) <= most:
+    if one.via != "pg" and len(lines) + (estimate is not None) <= most:
         tail += [
             ((f" {name:7} ", "faint"), *spot(words, "warn" if name == "beware" else "text")) for name, words in lines
         ]
-        return tail
-    facts = facts_text(one)
-    tail.append(((" " + clean(one.via, 8), "faint"), (f" · {facts}" if facts else "", "text")))
-    if one.via != "ssh":
-        tail.append(((f" {estimate_label(one)}  ", "faint"), (estimate_text(one, review, asked), "warn")))
-    return tail
+    else:
+        facts = facts_text(one)
+        tail.append(((" " + clean(one.via, 8), "faint"), (f" · {facts}" if facts else "", "text")))
+    return tail if estimate is None else [*tail, estimate]
 
 
 def _access_facts(one: HeldView) -> list[Row]:
