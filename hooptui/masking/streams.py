@@ -154,6 +154,11 @@ class StreamMasker:
             out = b"".join([self._block(data[at:end], now) for at, end in _blocks(data)])
         if typed and len(self._text) - self._shown <= _ECHO and len(data) <= _STARS and not self._lexer.waiting:
             out += encoded(self._given())  # the echo of a key: it comes alone, and every millisecond is felt
+        if self._wait > self._patience and not self._likely():
+            self._since, self._wait = (
+                now,
+                self._patience,
+            )  # it was no key, and what came behind it waits no longer than anything
         return self._result(out)
 
     def due(self) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 import asyncssh
 
@@ -18,6 +18,8 @@ from hooptui.protocols.ssh.pace import Pace
 Send = Callable[[bytes, int | None], None]
 """To the client: bytes, and the data type of RFC 4254 section 5.2, None for standard output."""
 
+TICK: Final = 0.002
+"""Seconds that a timer may be late for, rather than be set anew."""
 STREAMS = {None: "stdout", asyncssh.EXTENDED_DATA_STDERR: "stderr"}
 
 
@@ -95,10 +97,17 @@ class Text:
 
     def _arm(self, datatype: int | None, masker: StreamMasker) -> None:
         """Let go what is held when it is time."""
-        due = masker.due()
-        if due is not None and datatype not in self._timers:
-            delay = max(0.0, due - self._clock.monotonic())
-            self._timers[datatype] = asyncio.get_running_loop().call_later(delay, self._release, datatype, masker)
+        due, timer = masker.due(), self._timers.get(datatype)
+        if due is None:
+            return  # one that is set finds nothing to do
+        loop = asyncio.get_running_loop()
+        delay = max(0.0, due - self._clock.monotonic())
+        if timer is not None:
+            if timer.when() <= loop.time() + delay + TICK:
+                return
+            # It was set for something that looked like a key, and what is held now is to go sooner.
+            timer.cancel()
+        self._timers[datatype] = loop.call_later(delay, self._release, datatype, masker)
 
     def _release(self, datatype: int | None, masker: StreamMasker) -> None:
         self._timers.pop(datatype, None)
