@@ -126,7 +126,6 @@ def _said(request: Request, info: RequestInfo, body: bytes) -> _Said:
         told = read.value.get("deleteOptions")
         if isinstance(told, dict):
             said.traits |= options(request, told).traits
-        said.dry_run = False
     return said
 
 
@@ -149,7 +148,7 @@ def _object(said: _Said, body: bodies.Body, info: RequestInfo) -> None:
         spec = value.get("spec")
         if not (isinstance(spec, dict) and spec.get("finalizers")):
             said.traits.add("removes_finalizers")
-    if body.form == "merge" and info.subresource == "scale" and _null_replicas(value):
+    if body.form != "object" and info.subresource == "scale" and _no_replicas(value, said_whole=body.form == "apply"):
         said.traits.add("scale_to_zero")
 
 
@@ -160,9 +159,12 @@ def _replicas(value: Any) -> tuple[str, ...]:
     return (f"replicas={count:g}",) if isinstance(count, int | float) and not isinstance(count, bool) else ()
 
 
-def _null_replicas(value: dict[str, Any]) -> bool:
+def _no_replicas(value: dict[str, Any], *, said_whole: bool) -> bool:
+    """Whether a patch of a Scale takes the number away, which leaves zero; `said_whole`: what an apply does not say it gives up."""
     spec = value.get("spec", {})
-    return spec is None or (isinstance(spec, dict) and "replicas" in spec and spec["replicas"] is None)
+    if not isinstance(spec, dict) or _directs(value) or _directs(spec):
+        return True
+    return spec.get("replicas") is None if said_whole or "replicas" in spec else False
 
 
 def _loses(value: dict[str, Any], *, whole: bool) -> bool:
