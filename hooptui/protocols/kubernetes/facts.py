@@ -117,12 +117,12 @@ def _said(request: Request, info: RequestInfo, body: bytes) -> _Said:
             _json_patch(said, read.value, info)
         case _:
             _object(said, read, info)
-    if info.verb != "patch" and info.subresource == "scale":
+    if info.subresource == "scale" and read.form == "object":
         # What is left out of a whole Scale is zero.
         spec = read.value.get("spec")
         replicas = spec.get("replicas") if isinstance(spec, dict) else None
         said.traits |= set() if replicas else {"scale_to_zero"}
-    if info.subresource == "eviction":
+    if info.subresource == "eviction" and read.form == "object":
         told = read.value.get("deleteOptions")
         if isinstance(told, dict):
             said.traits |= options(request, told).traits

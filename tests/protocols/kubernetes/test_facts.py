@@ -59,6 +59,9 @@ class TestActions:
         )
         assert found.actions == {"create", "delete"} and {"eviction", "force"} <= found.traits
 
+    def test_a_patch_of_an_eviction_is_read_too(self) -> None:
+        assert facts(f"PATCH {N}/pods/a/eviction", b"[]", JSON_PATCH).actions == {"patch"}
+
     def test_an_eviction_is_never_taken_for_a_dry_run(self) -> None:
         found = facts(f"POST {N}/pods/a/eviction?dryRun=All", b'{"metadata":{"name":"a"}}', JSON)
         assert found.actions == {"create", "delete"} and not found.dry_run
