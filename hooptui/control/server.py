@@ -134,8 +134,7 @@ class Caller:
             case "watch":
                 return self._watch(str(args["session"]))
             case "drain":
-                drained, lost = self._watches[int(args["watch"])].drain(2000)
-                return wire.event_texts(drained), lost
+                return wire.drained(self._watches[int(args["watch"])])
             case "unwatch":
                 self.gateway.bus.unsubscribe(self._watches.pop(int(args["watch"])))
                 return None

@@ -10,11 +10,15 @@ from typing import Any, TypeVar
 import msgspec
 
 from hooptui.audit.codec import decode_event, encode_event
+from hooptui.core.bus import Subscription
 from hooptui.core.desk import JournalLine
 from hooptui.core.events import Event
 
 LONGEST = 32 * 1024 * 1024
 """Bytes of one line; a longer one ends the connection."""
+
+PORTION = 2 * 1024 * 1024
+"""Bytes of events that one look at a watch brings: a terminal that is flooded must not keep the gateway encoding, nor break this."""
 
 T = TypeVar("T")
 
@@ -61,6 +65,21 @@ def result(raw: msgspec.Raw, kind: type[T]) -> T:
 
 def event_texts(events: tuple[Event, ...] | list[Event]) -> list[str]:
     return [encode_event(event).decode() for event in events]
+
+
+def drained(watch: Subscription) -> tuple[list[str], int]:
+    """What a watch has, up to about `PORTION` bytes of it: the rest waits for the next call. And how many were lost before."""
+    texts: list[str] = []
+    lost = size = 0
+    while size < PORTION:
+        some, gone = watch.drain(16)
+        lost += gone
+        if not some:
+            break
+        for text in event_texts(some):
+            texts.append(text)
+            size += len(text)
+    return texts, lost
 
 
 def events(texts: list[str]) -> tuple[Event, ...]:
