@@ -328,7 +328,7 @@ def _output(event: Event, body: Output) -> tuple[Line, ...]:
             mark, mark_style, name, head = "✗", "bad", "bad", ""
         case "copy-in":
             mark, mark_style, name, head = "▶", "ask", "text", ""
-        case "copy-out" | "stdout":
+        case "copy-out" | "stdout" | "response" | "log" | "watch":
             mark, mark_style, name, head = "◀", "reply", "text", ""
         case "stderr":
             mark, mark_style, name, head = "◀", "warn", "text", "stderr: "
