@@ -162,6 +162,9 @@ def test_a_copy_goes_its_own_way() -> None:
     emulator.feed("mz")
     assert emulator.screen.texts == ["a", "z", ""] and not emulator.screen.alternate
     assert other.screen.alternate and emulator.screen.lines[1].looks[0] == Look(1)
+    kept = len(other.screen.history)
+    emulator.feed("\n\n\n\n")
+    assert len(other.screen.history) == kept
 
 
 def test_after_a_gap_no_sequence_is_under_way() -> None:

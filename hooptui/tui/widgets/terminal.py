@@ -113,9 +113,7 @@ def row_of(line: Line, pan: int, cells: int, cursor: int = -1) -> Row:
     chars, looks = line.chars[pan : pan + cells], line.looks[pan : pan + cells]
     if not chars:
         return ()
-    # Half of a wide character is none.
-    if chars[0] == "":
-        chars[0] = " "
+    # Half of a wide character is none; `_exact` sees to the left one.
     if pan + cells < len(line.chars) and line.chars[pan + cells] == "":
         chars[-1] = " "
     at = cursor - pan
