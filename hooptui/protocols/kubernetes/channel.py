@@ -2,7 +2,8 @@
 
 A kill cuts the request or stream that runs, on both sides, takes the session's token back and closes the client's connection. What is
 seen is that the connection to the API server is closed: a watch or a log ends with it. Whether the process of an exec ends with it is
-the container runtime's affair, which nobody can see from here; such a kill is not confirmed, and says so.
+the container runtime's affair, and whether a write that was sent took effect is the API server's; neither can be seen from here, and such
+a kill is not confirmed, and says so.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class KubernetesChannel:
         running = link.running
         if running is None:
             return True, ["nothing was running"]
-        upstream, opaque = running.upstream, running.opaque
+        upstream, unseen = running.upstream, running.unseen
         running.cut(message)
         closed = False
         with contextlib.suppress(TimeoutError):
@@ -73,6 +74,6 @@ class KubernetesChannel:
         if not closed:
             return False, ["the connection to the API server was cut, and not seen to be closed"]
         done = ["the connection to the API server is closed"]
-        if opaque:
-            done.append("whether the process ended with it cannot be seen from here")
-        return not opaque, done
+        if unseen:
+            done.append(f"{unseen} cannot be seen from here")
+        return not unseen, done

@@ -58,6 +58,8 @@ class Exchange:
         self._task: asyncio.Task[object] | None = None
         self._cut = ""
         self._asking = False
+        self._sending = False
+        """The request is on its way, and no answer has begun."""
         self._response: aiohttp.ClientResponse | None = None
         self._closed = False
         """The connection to the API server was seen to be closed, or there was none."""
@@ -68,15 +70,16 @@ class Exchange:
 
     @property
     def upstream(self) -> bool:
-        return self._response is not None
+        return self._sending or self._response is not None
 
     @property
     def asked(self) -> tuple[Request, bytes]:
         return self._request, self._body
 
     @property
-    def opaque(self) -> bool:
-        return False
+    def unseen(self) -> str:
+        changing = self._sending and self._request.method not in ("GET", "HEAD")
+        return "whether it took effect" if changing else ""
 
     def cut(self, message: str) -> None:
         if self._over.is_set() or self._cut:
@@ -177,9 +180,13 @@ class Exchange:
             headers.append(("Accept", wanted))
         # Every answer can be read here: what goes to the client is recorded as it saw it.
         headers.append(("Accept-Encoding", "identity"))
-        self._response = response = await self._link.upstream.request(
-            access, request, [*headers, *credential], self._body
-        )
+        self._sending = True
+        try:
+            response = await self._link.upstream.request(access, request, [*headers, *credential], self._body)
+        finally:
+            # Given up before its answer, aiohttp closes its connection.
+            self._sending = False
+        self._response = response
         if response.status == 401:
             # Not the client's credential was refused but ours; it would log in again for nothing.
             said = (await response.content.read(512)).decode("utf-8", "replace")

@@ -39,8 +39,8 @@ class Running(Protocol):
         """The request, with its body."""
 
     @property
-    def opaque(self) -> bool:
-        """Whether what it started may go on when its connection is closed: a process of an exec."""
+    def unseen(self) -> str:
+        """What may go on, or may have taken effect, though its connection is closed; empty when nothing can."""
 
     def cut(self, message: str) -> None:
         """End it on both sides, and tell the client why in its own words."""

@@ -270,6 +270,22 @@ def test_a_kill_while_held_and_while_running(server: ApiServer) -> None:
             until(lambda: server.streams == 0)
 
 
+def test_a_kill_of_a_write_that_was_sent_does_not_claim_that_it_did_nothing(server: ApiServer) -> None:
+    server.misbehave[f"{PODS}/web-1"] = hangs
+    try:
+        with open_gate(server, lambda _: allow()) as house, house.connect() as sock:
+            before = len(server.asked)
+            sock.sendall(head(first=f"DELETE /clusters/{NAME}{PODS}/web-1 HTTP/1.1"))
+            until(lambda: len(server.asked) > before)
+            done = house.call(house.door.sessions[-1].kill("ops-1", "enough"))
+            code, _, body = parsed(everything(sock))
+            assert not done.confirmed and "whether it took effect cannot be seen" in done.how
+            assert code == 403 and "enough" in message(body)
+            assert [one.tag for one in house.book.bodies(Finished)] == ["cut"]
+    finally:
+        server.misbehave.clear()
+
+
 # --- answers
 
 

@@ -68,8 +68,9 @@ class Stream:
         return self._request, b""
 
     @property
-    def opaque(self) -> bool:
-        return self._upstream is not None and self._info.subresource == "exec"
+    def unseen(self) -> str:
+        running = self._upstream is not None and self._info.subresource == "exec"
+        return "whether the process ended with it" if running else ""
 
     def cut(self, message: str) -> None:
         if self._over.is_set() or self._cut:
