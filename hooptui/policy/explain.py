@@ -41,6 +41,8 @@ class Explanation:
     version: str
     granted: frozenset[str] = frozenset()
     """The granting rules under which the decision was made."""
+    watches: tuple[str, ...] = ()
+    """What is looked for in this identity's terminals there."""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -51,6 +53,7 @@ class Explanation:
             *self._connect(),
             *map(str, self.rules),
             f"masks: {', '.join(self.masks) or 'none'}",
+            *([f"watches: {', '.join(self.watches)}"] if self.watches else []),
             f"{f'in by {_list(self.granted)}: ' if self.granted else ''}{decision.effect}: {', '.join(decision.rules) or 'no rule'}"
             + (f": {decision.reason}" if decision.reason else ""),
         ]
@@ -98,6 +101,7 @@ def explain(
         tuple(mask.id for mask in judge.masks(identity, target).rules),
         policy.version,
         granted,
+        tuple(watch.id for watch in judge.watches(identity, target)),
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from hooptui.core.model import SqlFacts, Target
+from hooptui.core.model import Operation, SqlFacts, SshFacts, Target
 from hooptui.core.watch import WatchEffect
 from hooptui.policy.decide import PolicyJudge
+from hooptui.policy.explain import explain
 from hooptui.policy.suite import coverage, run_tests
 from hooptui.protocols.ssh.commands import read_command
 from tests.policy.making import policy, who
@@ -96,3 +97,9 @@ def test_a_policys_own_tests_of_watches() -> None:
         )
     )
     assert [one.id for one in coverage(untested, no_sql, read_command).uncovered] == ["z-kills"]
+
+
+def test_an_explanation_names_them() -> None:
+    operation = Operation("ssh", "", "ls", SshFacts(frozenset()))
+    assert "watches: z-kills, a-tells" in explain(policy(POLICY), who("ops"), WEB, operation).lines
+    assert not any(line.startswith("watches") for line in explain(policy(POLICY), who("dba"), DEV, operation).lines)
