@@ -7,8 +7,8 @@ first, so nobody can tell. Knows no file; the caller holds the log's lock.
 
 from __future__ import annotations
 
-from math import isfinite
-from typing import Final
+import sys
+from typing import Final, cast
 
 from hooptui.audit.encoding import encode_events
 from hooptui.audit.shared import Shared
@@ -16,6 +16,8 @@ from hooptui.audit.tail import Chain
 from hooptui.core.events import Asked, Decided, Finished, Header, Rows
 from hooptui.core.happening import Event
 
+LARGEST: Final = sys.float_info.max
+"""Whatever is not between it and its negative is no finite number."""
 MANY: Final = 64
 """Events that are settled together at the latest."""
 
@@ -31,23 +33,25 @@ def light(event: Event) -> bool:
     """Whether this event may wait for its line: it is small, and nothing about it can be unwritable."""
     body = event.body
     kind = type(body)
-    if not isfinite(event.at):
+    if not -LARGEST <= event.at <= LARGEST:
         return False
     if kind is Finished:
-        assert isinstance(body, Finished)
-        return len(body.tag) <= SMALL and isfinite(body.milliseconds)
+        done = cast(Finished, body)
+        return len(done.tag) <= SMALL and -LARGEST <= done.milliseconds <= LARGEST
     if kind is Asked:
-        assert isinstance(body, Asked)
-        size = len(body.text)
-        for value in body.parameters:
+        asked = cast(Asked, body)
+        size = len(asked.text)
+        for value in asked.parameters:
             size += 8 if value is None else 8 + len(value)
         return size <= SMALL
     if kind is Rows:
-        assert isinstance(body, Rows)
-        return len(body.rows) <= FEW and all(len(row) <= NARROW for row in body.rows)
+        rows = cast(Rows, body).rows
+        return len(rows) <= FEW and all(len(row) <= NARROW for row in rows)
     if kind is Header:
-        assert isinstance(body, Header)
-        return sum(map(len, body.columns)) + 8 * len(body.columns) <= SMALL
+        size = 0
+        for name in cast(Header, body).columns:
+            size += 8 + len(name)
+        return size <= SMALL
     return kind is Decided
 
 

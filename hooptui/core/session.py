@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Literal
 
-from hooptui.core import hold
+from hooptui.core import entering, hold
 from hooptui.core.account import Account, Trail
-from hooptui.core.approvals import Approval, Status, Vote, VoteRefused
+from hooptui.core.approvals import Status
 from hooptui.core.events import (
     DeadlineMoved,
+    Decided,
     Frozen,
     GrantEnded,
     GrantGiven,
@@ -86,6 +87,7 @@ class Session(Account):
         self.held: dict[int, Operation] = {}
         """What waits, by the number of its approval; raw, for the estimate that a reviewer asks for."""
         self._ending: tuple[Why, str] | None = None
+        self._frozen = False
         self._thawed = asyncio.Event()
         self._thawed.set()
 
@@ -97,13 +99,43 @@ class Session(Account):
             return "closed"
         if self._ending is not None:
             return "ending"
-        if not self._thawed.is_set():
+        if self._frozen:
             return "frozen"
         if self.held:
             return "held"
         return "running" if self._running else "live"
 
     # --- the one question
+
+    def ask_at_once(self, operation: Operation) -> Permit | None:
+        """`ask`, without a coroutine, for what most operations are: one that changes nothing and that the policy allows at once.
+
+        None: it is not, nothing has happened, and `ask` has the answer. The record is the same, in the same order.
+
+        Raises:
+            Refused: it could not be recorded.
+        """
+        if (
+            self._ending is not None
+            or self.access is not None
+            or self._frozen
+            or (self.deadline is not None and self.house.clock.now() >= self.deadline)
+            or not operation.facts.commands <= READ_ONLY
+        ):
+            return None
+        decision = self._decide(operation)
+        if decision.effect is not Effect.ALLOW:
+            return None
+        number = self.counters.operations = self.counters.operations + 1
+        try:
+            self.asked(number, operation)
+            self.record(Decided(number, "allow", "policy", decision.rules, decision.reason, decision.policy, 0, ""))
+        except CannotRecord as broken:
+            trail = Trail(number)
+            trail.decision = decision
+            raise self._unrecorded(trail, broken) from None
+        self._running += 1
+        return mint(number, decision.rules)
 
     async def ask(self, operation: Operation, tell: Tell) -> Permit:
         """May this operation go to its target?
@@ -117,7 +149,7 @@ class Session(Account):
         if (
             self._ending is not None
             or self.access is not None
-            or not self._thawed.is_set()
+            or self._frozen
             or (self.deadline is not None and self.house.clock.now() >= self.deadline)
         ):
             await self._may_go_on(number)
@@ -151,10 +183,7 @@ class Session(Account):
             if left is not None:
                 self.house.approvals.grant(left)
         except CannotRecord as broken:
-            trail.why = Why.UNRECORDED
-            self.refusal(trail)
-            message = "hooptui cannot record this operation, so it may not run"
-            raise Refused(Why.UNRECORDED, message, detail=str(broken), number=number) from None
+            raise self._unrecorded(trail, broken) from None
         except Refused as refused:
             trail.why = refused.why
             self.refusal(trail)
@@ -183,12 +212,12 @@ class Session(Account):
             wanted: Access | None = access
             while wanted is not None:
                 access = wanted
-                trail.decision = decision = self._access_wanted(access)
+                trail.decision = decision = entering.wanted(self, access)
                 await self._may_go_on(trail.number, entering=True)
-                await self._wait(trail, operation, decision, self._in_emergency(tell), access.rules)
+                await self._wait(trail, operation, decision, entering.in_emergency(self, tell), access.rules)
                 await self._may_go_on(trail.number, entering=True)
                 # As in `ask`: what was approved stands only if it still suffices.
-                wanted = self._still_wanted(access, trail.number)
+                wanted = entering.still_wanted(self, access, trail.number)
             trail.why = "approved"
             self.verdict("allow", trail)
             self.let_in(await self._give_access(trail, access))
@@ -205,42 +234,6 @@ class Session(Account):
             trail.why = Why.WITHDRAWN
             self.refusal(trail)
             raise
-
-    def _access_wanted(self, access: Access) -> Decision:
-        rules = tuple(sorted(access.rules))
-        return Decision(Effect.HOLD, rules, access.words, terms=access.terms, policy=self.house.judge.version)
-
-    def _still_wanted(self, approved: Access, number: int) -> Access | None:
-        """What the policy of now wants beyond what was approved; None when that is enough.
-
-        Raises:
-            Refused: it lets this identity in no more.
-        """
-        try:
-            now = self.house.judge.admits(self.identity, self.target)
-        except Exception as fault:  # noqa: BLE001 - as in `_decide`
-            raise Refused(
-                Why.POLICY, f"the policy could not be applied ({type(fault).__name__})", number=number
-            ) from None
-        if not now.admitted:
-            raise Refused(Why.POLICY, now.reason, rule=now.rule, number=number)
-        return None if now.access is None or now.access.terms == approved.terms else now.access
-
-    def _in_emergency(self, tell: Tell) -> Tell:
-        """`tell`, which also breaks the glass when the client asked for that. It is heard, and counted, as any other vote."""
-        if not self.emergency:
-            return tell
-
-        def break_glass(approval: Approval, remaining: float) -> None:
-            reason = self.masker.text(self.emergency)
-            now = self.house.clock.now()
-            try:
-                vote = Vote(self.identity, True, reason, Scope.ONCE, now, break_glass=True)
-                self.house.approvals.vote(approval.number, vote)
-            except VoteRefused as no:
-                raise Refused(Why.POLICY, str(no), rule=approval.terms.rule) from None
-
-        return break_glass
 
     def let_in(self, grant: Grant) -> None:
         """This session is in by `grant`, and ends with it.
@@ -268,7 +261,7 @@ class Session(Account):
         self.withdraw()
         if self._ending is None:
             self._ending = (Why.WITHDRAWN, "the session is over")
-            self._thawed.set()
+            self._thaw()
         super().closed(reason)
 
     def withdraw(self) -> None:
@@ -285,9 +278,10 @@ class Session(Account):
             CannotRecord: the freeze could not be journaled (freezing still took place).
         """
         if on:
+            self._frozen = True
             self._thawed.clear()
         else:
-            self._thawed.set()
+            self._thaw()
         self.record(Frozen(by, on))
 
     async def kill(self, by: str, reason: str) -> Killed:
@@ -313,10 +307,21 @@ class Session(Account):
 
     # --- inside
 
+    def _thaw(self) -> None:
+        self._frozen = False
+        self._thawed.set()
+
+    def _unrecorded(self, trail: Trail, broken: CannotRecord) -> Refused:
+        """The refusal of what could not be recorded; that is recorded where it can be."""
+        trail.why = Why.UNRECORDED
+        self.refusal(trail)
+        message = "hooptui cannot record this operation, so it may not run"
+        return Refused(Why.UNRECORDED, message, detail=str(broken), number=trail.number)
+
     def _end(self, why: Why, message: str, status: Status) -> None:
         if self._ending is None:
             self._ending = (why, message)
-        self._thawed.set()
+        self._thaw()
         for number in tuple(self.held):
             self.house.approvals.end(number, status, self.house.clock.now())
 
@@ -328,7 +333,7 @@ class Session(Account):
                 raise Refused(Why.DEADLINE, "this session's time is over", number=number)
             if self.access is not None and not entering:
                 raise Refused(Why.POLICY, "nobody has let this session in yet", number=number)
-            if self._thawed.is_set():
+            if not self._frozen:
                 return
             await self._thawed.wait()
 

@@ -76,7 +76,8 @@ class Relay:
         self._watch = Watch(self._unread_client)
         self._end_timer: asyncio.TimerHandle | None = None
         self._reason = ""
-        self._server_idle: asyncio.Event = asyncio.Event()
+        self._idle: asyncio.Future[None] | None = None
+        """Done when the server has answered everything; there while somebody waits for that."""
 
     # --- the client's side
 
@@ -200,8 +201,8 @@ class Relay:
             self._unrecorded()
             return
         self._write_down()
-        if not self.pipeline.queue:
-            self._server_idle.set()
+        if self._idle is not None and not self.pipeline.queue:
+            self._rest()
         if self.pipeline.skipping and self.requests.asking:
             # The server skips what is being asked about, so there is nothing left to decide.
             self.requests.withdraw()
@@ -236,7 +237,6 @@ class Relay:
         upward = self.requests.upward
         if upward:
             if self.server is not None:
-                self._server_idle.clear()
                 self.server.write(upward[0] if len(upward) == 1 else b"".join(upward))
             upward.clear()
 
@@ -284,12 +284,19 @@ class Relay:
         """Wait until the server has answered everything; whether it did in time."""
         if not self.busy or self.server is None:
             return True
+        self._idle = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(within):
-                await self._server_idle.wait()
+                await self._idle
         except TimeoutError:
             return False
+        finally:
+            self._idle = None
         return True
+
+    def _rest(self) -> None:
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
 
     def freeze(self) -> None:
         """Stop both directions for good."""
@@ -361,7 +368,7 @@ class Relay:
             if not self.over.done():
                 self.over.set_result(self._reason)
         if self.server is None:
-            self._server_idle.set()
+            self._rest()
             self._give_up()
         if self.client is None and self.server is None:
             self._gone.set()

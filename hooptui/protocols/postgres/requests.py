@@ -191,7 +191,8 @@ class Requests:
 
     def _ask(self, ask: Ask, raw: bytes) -> None:
         try:
-            outcome = step(self._session.ask(ask.operation, self._held))
+            permit = self._session.ask_at_once(ask.operation)
+            outcome = permit if permit is not None else step(self._session.ask(ask.operation, self._held))
         except Refused as refused:
             self._refuse(ask, refused)
             return
