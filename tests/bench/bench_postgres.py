@@ -27,7 +27,7 @@ import termios
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +62,17 @@ class Way:
 
     name: str
     environment: dict[str, str]
+    pid: int = 0
+    """The process in between; 0 when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one run of pgbench did."""
+
+    tps: float
+    cpu: float
+    """Microseconds of processor time that the process in between took for a transaction, user and kernel, all threads."""
 
 
 @contextmanager
@@ -109,7 +120,7 @@ ignore_startup_parameters = extra_float_digits
                 raise RuntimeError(f"pgbouncer ended with {process.returncode}")
             time.sleep(0.05)
         try:
-            yield Way("pgbouncer", libpq(server, port, database, "require"))
+            yield Way("pgbouncer", libpq(server, port, database, "require"), process.pid)
         finally:
             process.terminate()
             process.wait()
@@ -140,7 +151,7 @@ def gateway(world: Bed, home: Path, name: str, group: str) -> Iterator[tuple[Way
     environment = world.environment(world.token("bench", (group,), exp=int(time.time()) + 3600))
     environment |= {"PGPORT": port, "PGSSLROOTCERT": str(state / "tls" / "ca.crt")}
     try:
-        yield Way("hooptui", environment), process.pid
+        yield Way("hooptui", environment, process.pid), process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
@@ -190,12 +201,24 @@ def _drain(master: int) -> None:
         return  # the terminal is closed: the screen has left
 
 
-def tps(server: PostgresServer, way: Way, mode: str, clients: int, seconds: float) -> float:
-    load = [server.bin("pgbench"), "-n", "-S", "-M", mode, "-c", str(clients), "-j", "1", "-T", str(int(seconds))]
-    done = subprocess.run(load, env=way.environment, capture_output=True, text=True, check=False)
+def spent(pid: int) -> float:
+    """Seconds of processor time that a process has taken so far, by the scheduler's own account of each thread."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError):
+            total += int((task / "schedstat").read_text().split()[0])
+    return total / 1e9
+
+
+def load(server: PostgresServer, way: Way, mode: str, clients: int, seconds: float) -> Load:
+    before = spent(way.pid) if way.pid else 0.0
+    words = [server.bin("pgbench"), "-n", "-S", "-M", mode, "-c", str(clients), "-j", "1", "-T", str(int(seconds))]
+    done = subprocess.run(words, env=way.environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"pgbench through {way.name}: {done.stderr}")
-    return float(done.stdout.split("tps = ")[1].split()[0])
+    count = int(done.stdout.split("actually processed: ")[1].split()[0].split("/")[0])
+    cpu = (spent(way.pid) - before) / count * 1e6 if way.pid else 0.0
+    return Load(float(done.stdout.split("tps = ")[1].split()[0]), cpu)
 
 
 def bulk(server: PostgresServer, way: Way, sql: str) -> float:
@@ -245,6 +268,11 @@ def row(name: str, results: dict[str, list[float]]) -> None:
     print(f"{name:34} " + "  ".join(words), flush=True)
 
 
+def cost(name: str, values: list[float]) -> str:
+    """For a crowded machine: how long a thing takes depends on who else is there, how much of the processor far less."""
+    return f"{name} {statistics.median(values):.1f} µs (best {min(values):.1f})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=5)
@@ -282,10 +310,15 @@ def main() -> None:
                 if args.only and args.only not in f"pgbench -S {mode} {clients}":
                     continue
                 results: dict[str, list[float]] = {way.name: [] for way in ways}
+                costs: dict[str, list[float]] = {way.name: [] for way in ways if way.pid}
                 for _ in range(args.rounds):
                     for way in ways:
-                        results[way.name].append(tps(server, way, mode, clients, args.seconds))
+                        done = load(server, way, mode, clients, args.seconds)
+                        results[way.name].append(done.tps)
+                        if way.pid:
+                            costs[way.name].append(done.cpu)
                 row(f"pgbench -S {mode}, {clients} clients, TPS", results)
+                print(f"{'  CPU a transaction':34} " + "  ".join(cost(*one) for one in costs.items()), flush=True)
         for name, sql in (("SELECT", "SELECT * FROM bulk"), ("COPY", "COPY bulk TO STDOUT")):
             for label, through in (("unmasked", unmasked), ("one masked column", masked)):
                 if args.only and args.only not in f"bulk {name} {label}":
@@ -300,8 +333,8 @@ def main() -> None:
             results = {"without screen": [], "with screen": []}
             watching = stack.enter_context(watched(world, home, "watched", "admins"))
             for _ in range(args.rounds):
-                results["without screen"].append(tps(server, unmasked, "simple", 8, args.seconds))
-                results["with screen"].append(tps(server, watching, "simple", 8, args.seconds))
+                results["without screen"].append(load(server, unmasked, "simple", 8, args.seconds).tps)
+                results["with screen"].append(load(server, watching, "simple", 8, args.seconds).tps)
             without, with_screen = (statistics.median(values) for values in results.values())
             print(
                 f"flood of 8 clients, TPS: without screen {without:,.0f}, painting {with_screen:,.0f} ({with_screen / without:.2f})"
