@@ -134,8 +134,7 @@ class Session(Account):
             trail = Trail(number)
             trail.decision = decision
             raise self._unrecorded(trail, broken) from None
-        self._running += 1
-        return mint(number, decision.rules)
+        return self._permit(number, decision)
 
     async def ask(self, operation: Operation, tell: Tell) -> Permit:
         """May this operation go to its target?
@@ -192,8 +191,7 @@ class Session(Account):
             trail.why = Why.WITHDRAWN
             self.refusal(trail)
             raise
-        self._running += 1
-        return mint(number, decision.rules)
+        return self._permit(number, decision)
 
     async def enter(self, tell: Tell) -> None:
         """Wait until people let this session in, when nobody else can; returns at once when it is in.
@@ -306,6 +304,11 @@ class Session(Account):
         self.closed(message)
 
     # --- inside
+
+    def _permit(self, number: int, decision: Decision) -> Permit:
+        """The end of `ask` and of `ask_at_once`, and of nothing else."""
+        self._running += 1
+        return mint(number, decision.rules)
 
     def _thaw(self) -> None:
         self._frozen = False
