@@ -17,7 +17,15 @@ from hooptui.building import backend
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hooptui"]["compiled"]
-SUITES = ("tests/core", "tests/audit", "tests/masking", "tests/protocols", "tests/golden", "tests/e2e/test_psql.py")
+SUITES = (
+    "tests/core",
+    "tests/audit",
+    "tests/masking",
+    "tests/policy",
+    "tests/protocols",
+    "tests/golden",
+    "tests/e2e/test_psql.py",
+)
 """The tests of what is compiled, and of the whole around it."""
 SAY = "from hooptui import form; print(form.words())"
 

@@ -41,9 +41,10 @@ from hooptui.policy.match import Asked, What, applies
 from hooptui.policy.match_watch import looked_for
 from hooptui.policy.rules import Mask, Policy, Rule, RuleEffect
 
-MAX_VIEWS: Final = 2048
+# Not Final: the compiled form would have them for good where tests want them small.
+MAX_VIEWS = 2048
 """Pairs of identity and target that are remembered."""
-MAX_DECISIONS: Final = 8192
+MAX_DECISIONS = 8192
 """Decisions that are remembered, over all pairs."""
 MAX_NAMES: Final = 32
 """Facts with more names are decided afresh each time, so that what is remembered stays small."""
