@@ -57,7 +57,8 @@ class Text:
         masks = session.masker.masks
         detects = any(rule.detect for rule in masks.rules)
         self._maskers = {kind: StreamMasker(masks, key) for kind in STREAMS} if detects else {}
-        self._timers: dict[int | None, asyncio.TimerHandle] = {}
+        self._timers: dict[int | None, tuple[asyncio.Handle, float]] = {}
+        """With the time, by our clock, that each is set for."""
         self._pace = Pace(self._masked, slow)
         self._closed = False
 
@@ -80,7 +81,7 @@ class Text:
         if not self._closed:
             self._pace.finish()
             self._closed = True
-            for timer in self._timers.values():
+            for timer, _ in self._timers.values():
                 timer.cancel()
             for datatype, masker in self._maskers.items():
                 self._out(masker.close().data, datatype)
@@ -100,14 +101,14 @@ class Text:
         due, timer = masker.due(), self._timers.get(datatype)
         if due is None:
             return  # one that is set finds nothing to do
-        loop = asyncio.get_running_loop()
-        delay = max(0.0, due - self._clock.monotonic())
         if timer is not None:
-            if timer.when() <= loop.time() + delay + TICK:
+            if timer[1] <= due + TICK:
                 return
             # It was set for something that looked like a key, and what is held now is to go sooner.
-            timer.cancel()
-        self._timers[datatype] = loop.call_later(delay, self._release, datatype, masker)
+            timer[0].cancel()
+        delay = max(0.0, due - self._clock.monotonic())
+        handle = asyncio.get_running_loop().call_later(delay, self._release, datatype, masker)
+        self._timers[datatype] = handle, due
 
     def _release(self, datatype: int | None, masker: StreamMasker) -> None:
         self._timers.pop(datatype, None)

@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import pytest
+import uvloop
 
 from hooptui.core.clock import SystemClock
 from hooptui.core.model import MaskRule, Target
@@ -39,12 +40,11 @@ def text(sent: list[bytes]) -> Text:
 
 def due(outlet: Text) -> float | None:
     """Seconds until what is held on standard output goes on, by what the loop was told."""
-    timer = outlet._timers.get(None)
-    return (
-        None
-        if timer is None or timer.cancelled() or outlet._maskers[None].due() is None
-        else timer.when() - asyncio.get_running_loop().time()
-    )
+    if outlet._maskers[None].due() is None:
+        return None
+    handle, when = outlet._timers[None]
+    assert not handle.cancelled()
+    return when - outlet._clock.monotonic()
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
@@ -57,6 +57,23 @@ async def test_a_prompt_is_let_go_within_thirty_milliseconds(prompt: bytes, befo
     assert (b"".join(sent) == before + prompt) if held is None else held <= PATIENCE + TICK < 0.030
     outlet.close()
     assert b"".join(sent) == before + prompt
+
+
+def test_what_is_due_at_once_goes_at_once_on_the_gateways_own_loop() -> None:
+    """uvloop gives something else for a timer of no time."""
+
+    async def run() -> None:
+        sent: list[bytes] = []
+        outlet = text(sent)
+        outlet.feed(b"mail to ada@exam", None)
+        for _ in range(3):
+            time.sleep(PATIENCE)
+            outlet.feed(b"p", None)
+        while b"".join(sent) != b"mail to ada@examppp":
+            await asyncio.sleep(0.001)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(asyncio.wait_for(run(), 30))
 
 
 async def test_a_prompt_behind_what_looked_like_a_key_is_not_held_as_long_as_that(

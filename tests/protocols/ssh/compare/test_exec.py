@@ -286,15 +286,6 @@ def put_in_the_background(side: Side) -> object:
 
 
 @SAME
-def told_to_run_nothing(side: Side) -> int:
-    program = side.start(side.ssh(more=("-T", "-N")), stdin=subprocess.DEVNULL)
-    with pytest.raises(subprocess.TimeoutExpired):
-        program.wait(0.5)
-    program.terminate()
-    return program.wait(10)
-
-
-@SAME
 def interrupted(side: Side) -> int:
     program = side.start(side.ssh("echo up; exec sleep 300"), stdin=subprocess.DEVNULL)
     assert program.stdout is not None and program.stdout.readline() == b"up\n"
