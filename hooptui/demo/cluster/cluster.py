@@ -24,6 +24,7 @@ from hooptui.demo.cluster.controllers import Controllers
 from hooptui.demo.cluster.kinds import Kinds
 from hooptui.demo.cluster.kubelet import Kubelet
 from hooptui.demo.cluster.objects import Object, meta, name_of, namespace_of
+from hooptui.demo.cluster.openapi import Documents
 from hooptui.demo.cluster.people import ISSUER, People
 from hooptui.demo.cluster.resources import Place, Resources
 from hooptui.demo.cluster.serving import Service, serve_connection
@@ -94,9 +95,15 @@ class Cluster:
         self.resources = Resources(self.store, self._settle)
         self._defined = -1
         self.api = Api(
-            self.kinds, self.resources, Access(self.store), self.people, self.kubelet, f"127.0.0.1:{self.port}"
+            self.kinds,
+            self.resources,
+            Access(self.store),
+            self.people,
+            self.kubelet,
+            Documents(self.kinds),
+            f"127.0.0.1:{self.port}",
         )
-        for obj in seed.objects(self.planted) if self._seeded else seed.namespaces():
+        for obj in seed.objects(self.planted) if self._seeded else seed.base():
             self.create(obj)
 
     def create(self, obj: Object) -> Object:

@@ -260,6 +260,15 @@ def _source(obj: Object) -> str:
     )
 
 
+def _quota(limits: bool) -> Cell:
+    def cell(obj: Object) -> str:
+        hard = dig(obj, "spec", "hard", default={})
+        chosen = sorted(name for name in hard if name.startswith("limits.") is limits)
+        return ", ".join(f"{name}: {dig(obj, 'status', 'used', name, default='0')}/{hard[name]}" for name in chosen)
+
+    return cell
+
+
 BINDING = (
     NAME, Column("Role", lambda obj: f"{obj['roleRef']['kind']}/{obj['roleRef']['name']}"), AGE,
     Column("Users", _subjects("User"), priority=1), Column("Groups", _subjects("Group"), priority=1),
@@ -366,6 +375,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("Global-Default", lambda obj: str(bool(obj.get("globalDefault"))).lower()), AGE,
         Column("PreemptionPolicy", at("preemptionPolicy", default="PreemptLowerPriority")),
     ),
+    "resourcequotas": (NAME, Column("Request", _quota(False)), Column("Limit", _quota(True)), AGE),
     "leases": (NAME, Column("Holder", at("spec", "holderIdentity")), AGE),
     "certificatesigningrequests": (
         NAME, AGE, Column("SignerName", at("spec", "signerName")), Column("Requestor", at("spec", "username")),

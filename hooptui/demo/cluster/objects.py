@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from hooptui.demo.cluster.problems import Problem, bad_request
+from hooptui.demo.cluster.problems import bad_request
 
 Object = dict[str, Any]
 Test = Callable[[Object], bool]
@@ -139,7 +139,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
 """The fields of a `fieldSelector`, beside name and namespace."""
 
 
-def field_test(text: str, plural: str, api_version: str) -> Test:
+def field_test(text: str, plural: str) -> Test:
     """A `fieldSelector` of a query.
 
     Raises:
@@ -152,7 +152,7 @@ def field_test(text: str, plural: str, api_version: str) -> Test:
             raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
         field, operator, value = found.groups()
         if field not in ("metadata.name", "metadata.namespace", *FIELDS.get(plural, ())):
-            raise _unknown_field(field, value, api_version)
+            raise bad_request(f"field label not supported: {field}")
         terms.append((tuple(field.split(".")), value, operator != "!="))
     return lambda obj: all((_text(dig(obj, *path)) == value) is wanted for path, value, wanted in terms)
 
@@ -161,9 +161,3 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
-
-
-def _unknown_field(field: str, value: str, api_version: str) -> Problem:
-    return bad_request(
-        f'Unable to find "{api_version}" that match label selector "", field selector "{field}={value}": field label not supported: {field}'
-    )

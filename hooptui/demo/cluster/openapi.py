@@ -52,7 +52,9 @@ def _schema_name(model: str, message: str | None) -> str:
     if model in ("V1ObjectMeta", "V1ListMeta", "V1Status", "V1StatusDetails", "V1LabelSelector", "V1OwnerReference", "V1DeleteOptions",
                  "V1ManagedFieldsEntry", "V1StatusCause", "V1LabelSelectorRequirement", "V1Preconditions", "V1Condition"):  # fmt: skip
         return f"{PACKAGES['meta']}.v1.{model[2:]}"
-    version, name = re.match(r"(V\d+(?:(?:alpha|beta)\d+)?)(.*)", model).groups()  # type: ignore[union-attr]
+    found = re.match(r"[A-Za-z]*?(V\d+(?:(?:alpha|beta)\d+)?)([A-Z].*)", model)
+    # `VersionInfo` alone has none.
+    version, name = found.groups() if found else ("v1", model)
     package = PACKAGES["core"]
     if message is not None and "/" in message:
         package = f"io.k8s.api.{message.partition('/')[0]}"
@@ -134,6 +136,27 @@ def _is_required(model: Any, attribute: str) -> bool:
 
 def _below(message: str | None, label: str) -> str | None:
     return below(message, label) if message is not None else None
+
+
+class Documents:
+    """The documents of one cluster, each made once."""
+
+    def __init__(self, kinds: Kinds) -> None:
+        self._kinds = kinds
+        self._made: dict[tuple[str, str], bytes] = {}
+
+    def get(self, group: str, version: str, definitions: list[Object]) -> bytes | None:
+        """JSON of one; None when there is no such group."""
+        custom = any(kind.custom for kind in self._kinds.all() if (kind.group, kind.version) == (group, version))
+        if custom or (group, version) not in self._made:
+            found = document(self._kinds, group, version, definitions)
+            if found is None:
+                return None
+            packed = json.dumps(found, separators=(",", ":")).encode()
+            if custom:
+                return packed
+            self._made[group, version] = packed
+        return self._made[group, version]
 
 
 def document(kinds: Kinds, group: str, version: str, definitions: list[Object]) -> Object | None:

@@ -30,6 +30,7 @@ def apply(kind: str, obj: Object, body: bytes, message: str | None) -> Object:
         patch = json.loads(body)
     except ValueError as fault:
         raise bad_request(f"error decoding patch: {fault}") from None
+    obj = copy.deepcopy(obj)
     match kind:
         case "application/json-patch+json":
             return json_patch(obj, patch)
@@ -65,7 +66,7 @@ def merge(target: Any, patch: Any) -> Any:
 def json_patch(obj: Object, steps: Any) -> Object:
     if not isinstance(steps, list):
         raise bad_request("json: cannot unmarshal object into Go value of type jsonpatch.Patch")
-    found: Any = copy.deepcopy(obj)
+    found: Any = obj
     for step in steps:
         try:
             found = _step(found, step)

@@ -343,11 +343,7 @@ def selector(place: Place, call: Call) -> Test:
     if call.asked("labelSelector"):
         tests.append(label_test(call.asked("labelSelector")))
     if call.asked("fieldSelector"):
-        tests.append(
-            field_test(
-                call.asked("fieldSelector"), place.kind.plural, f"{place.kind.api_version}, Kind={place.kind.kind}"
-            )
-        )
+        tests.append(field_test(call.asked("fieldSelector"), place.kind.plural))
     if place.name:
         tests.append(lambda obj: name_of(obj) == place.name)
     return (lambda obj: all(test(obj) for test in tests)) if tests else everything

@@ -38,17 +38,23 @@ class Planted:
         return self.password, self.token, self.payment, self.config, self.release
 
 
-def namespaces() -> Iterator[Object]:
+def _read(name: str) -> str:
+    return resources.files("hooptui.demo.cluster").joinpath(name).read_text("utf-8")
+
+
+def base() -> Iterator[Object]:
+    """What every cluster has."""
     for name in ("default", "kube-node-lease", "kube-public", "kube-system"):
         yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    yield from yaml.safe_load_all(_read("base.yaml"))
 
 
 def objects(planted: Planted) -> Iterator[Object]:
     """Everything, in an order in which it can be created."""
-    text = resources.files("hooptui.demo.cluster").joinpath("seed.yaml").read_text("utf-8")
+    text = _read("seed.yaml")
     for name in ("password", "token", "payment", "config"):
         text = text.replace(f"@{name.upper()}@", getattr(planted, name))
-    yield from namespaces()
+    yield from base()
     yield from yaml.safe_load_all(text)
     yield helm_release(planted.release)
     yield {

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -19,6 +21,8 @@ import h11
 
 from hooptui.demo.cluster.call import MAX_BODY, Call, Pipe, Reply, Takeover, User
 from hooptui.demo.cluster.problems import Problem
+
+log = logging.getLogger(__name__)
 
 MAX_HEAD = 1024 * 1024
 """The real server's limit on headers (Go's default)."""
@@ -82,6 +86,10 @@ async def _serve_one(
         outcome = await service.answer(_call(head, headers, body, user))
     except Problem as problem:
         outcome = service.problem(problem, headers)
+    except (LookupError, TypeError, ValueError, AttributeError) as fault:
+        # An object of a shape that nobody thought of: the client is told, and whoever runs this sees where.
+        log.exception("%s %s", head.method.decode(), head.target.decode("latin-1"))
+        outcome = service.problem(Problem(500, "InternalError", f"Internal error occurred: {fault!r}", {}), headers)
     if isinstance(outcome, Takeover):
         trailing, _ = wire.trailing_data
         await outcome.run(Pipe(reader, writer, trailing))
@@ -158,7 +166,8 @@ async def _send(
     if wire.their_state is h11.SEND_BODY:
         # The request was not read to its end; nothing sensible can follow on this connection.
         headers["Connection"] = "close"
-    writer.write(wire.send(h11.Response(status_code=reply.status, headers=list(headers.items()))) or b"")
+    reason = HTTPStatus(reply.status).phrase.encode()
+    writer.write(wire.send(h11.Response(status_code=reply.status, reason=reason, headers=list(headers.items()))) or b"")
     if isinstance(body, bytes):
         if not head_only:
             writer.write(wire.send(h11.Data(data=body)) or b"")

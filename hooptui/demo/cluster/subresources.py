@@ -38,7 +38,7 @@ def scale(resources: Resources, place: Place, call: Call) -> Object:
         wanted = patches.apply(bodies.media_type(call), _scale_of(live), call.body, "autoscaling/v1.Scale")
     fresh = copy.deepcopy(live)
     fresh["spec"]["replicas"] = int(dig(wanted, "spec", "replicas", default=0))
-    return _scale_of(resources.update(target, fresh, how))
+    return _scale_of(resources.update(place, fresh, how))
 
 
 def _scale_of(obj: Object) -> Object:

@@ -234,8 +234,7 @@ class Exchange:
             body = mask.feed(body) + mask.close()
             self._count(mask.counts)
         elif response.status >= 400:
-            # Words of the API server, which may quote what it was sent.
-            body = str(self._link.session.masker.text(body.decode("utf-8", "replace"))).encode()
+            body = self._words(body, response.headers.get("Content-Type", ""))
         if recorder is not None:
             recorder.feed("response", body)
         head_only = self._request.method == "HEAD"
@@ -247,6 +246,21 @@ class Exchange:
         self._answer.data(body)
         self._answer.end()
         await self._answer.flush()
+
+    def _words(self, body: bytes, kind: str) -> bytes:
+        """An error of the API server, which may quote what it was sent. Where nothing is masked not a byte is touched: a Status
+        may come in protobuf, which is no text.
+
+        Raises:
+            CannotMask: something is to be masked in what is no text.
+        """
+        text = body.decode("utf-8", "replace")
+        shown = str(self._link.session.masker.text(text))
+        if shown == text:
+            return body
+        if "protobuf" in kind:
+            raise CannotMask("an error of the API server in protobuf has something to mask")
+        return shown.encode()
 
     async def _streamed(
         self, response: aiohttp.ClientResponse, mask: BodyMask | None, recorder: Recorder | None

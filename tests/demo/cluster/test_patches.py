@@ -146,5 +146,5 @@ def test_selectors_that_cannot_be_read_are_refused() -> None:
         with pytest.raises(Problem):
             label_test(text)
     with pytest.raises(Problem, match=r"field label not supported: data\.password"):
-        field_test("data.password=x", "secrets", "v1, Kind=Secret")
-    assert field_test("type!=Opaque", "secrets", "")({"type": "Opaque"}) is False
+        field_test("data.password=x", "secrets")
+    assert field_test("type!=Opaque", "secrets")({"type": "Opaque"}) is False
