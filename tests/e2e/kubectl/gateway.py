@@ -1,0 +1,87 @@
+"""A whole gateway in front of the cluster that allows everything and masks nothing, so that nothing may differ."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hooptui.config import load_text
+from hooptui.control.local import GatewayThread
+from hooptui.demo.issuer import DemoIssuer
+from tests.e2e.kubectl.world import World
+
+POLICY = """
+version: 1
+rules:
+  - {id: admins, effect: allow, when: {principal: {groups: [admins]}, resource: {protocol: kubernetes}}}
+tests:
+  - {name: pods, expect: allow, by: admins, request: {groups: [admins], protocol: kubernetes, resource: prod-eu, kubernetes: {request: GET /api/v1/pods}}}
+"""
+
+
+class Gateway:
+    """See the module."""
+
+    def __init__(self, world: World, home: Path, policy: str) -> None:
+        self.world = world
+        self.home = home
+        self.issuer = DemoIssuer("hooptui")
+        world.call(self.issuer.start())
+        token = home / "token"
+        token.write_text(world.token)
+        token.chmod(0o600)
+        (home / "policy.yaml").write_text(policy)
+        self.thread = GatewayThread(
+            load_text(
+                f"""
+name: bed
+state_dir: state
+listen: {{postgres: "127.0.0.1:0", kubernetes: "127.0.0.1:0"}}
+operator: {{name: ops-1, groups: [oncall]}}
+issuers: [{{issuer: "{self.issuer.url}", audience: hooptui}}]
+policy: policy.yaml
+targets:
+  prod-eu: {{protocol: kubernetes, server: "{world.cluster.url}", ca_file: "{world.cluster.ca_file}", token: {{file: token}}, labels: {{env: prod}}}}
+""",
+                "gateway.yaml",
+                home,
+            )
+        )
+        self.thread.start()
+        gateway = self.thread.gateway
+        assert gateway is not None
+        self.port = next(int(one.address.rpartition(":")[2]) for one in gateway.listeners if one.protocol == "k8s")
+        self.kubeconfig = self.config("bot", ("admins",))
+
+    def config(self, subject: str, groups: tuple[str, ...], *, namespace: str = "shop") -> Path:
+        """A kubeconfig of somebody's, by a token of the issuer."""
+        path = self.home / f"{subject}.config"
+        path.write_text(
+            json.dumps(
+                {
+                    "apiVersion": "v1", "kind": "Config", "current-context": "cluster",
+                    "clusters": [{"name": "cluster", "cluster": {"server": f"https://127.0.0.1:{self.port}/clusters/prod-eu", "certificate-authority": str(self.home / "state" / "tls" / "ca.crt")}}],
+                    "users": [{"name": subject, "user": {"token": self.issuer.mint(subject, groups).reveal()}}],
+                    "contexts": [{"name": "cluster", "context": {"cluster": "cluster", "user": subject, "namespace": namespace}}],
+                }
+            )
+        )  # fmt: skip
+        path.chmod(0o600)
+        return path
+
+    def close(self) -> None:
+        self.thread.stop("the test is over")
+        self.world.call(self.issuer.stop())
+
+
+@contextmanager
+def gateway(world: World, *, policy: str = POLICY) -> Iterator[Gateway]:
+    with tempfile.TemporaryDirectory(prefix="gateway-") as home:
+        made = Gateway(world, Path(home), policy)
+        try:
+            yield made
+        finally:
+            made.close()
