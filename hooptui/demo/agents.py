@@ -44,6 +44,8 @@ class Gate:
     """0 when nothing listens for SSH."""
     ssh_host_key: str = ""
     """The gateway's own, one line."""
+    kubernetes_port: int = 0
+    """0 when nothing listens for Kubernetes."""
 
 
 class Agent:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from hooptui.demo.agents import Agent, Gate
+from hooptui.demo.kube import KubeAgent
 from hooptui.demo.received import Received
 from hooptui.demo.scripts import Script
 from hooptui.demo.shell import ShellAgent
@@ -15,12 +16,14 @@ KNOCK_AGAIN = 4.0
 """Seconds until an agent that was not let in tries again."""
 
 
-def agent_for(script: Script, gate: Gate, received: Received) -> Agent | ShellAgent:
+def agent_for(script: Script, gate: Gate, received: Received) -> Agent | ShellAgent | KubeAgent:
     match script.program:
         case "psql" | "psycopg":
             return Agent(script, gate, received)
         case "ssh":
             return ShellAgent(script, gate, received)
+        case "kubectl":
+            return KubeAgent(script, gate, received)
         case unknown:
             assert_never(unknown)
 

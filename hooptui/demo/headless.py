@@ -25,11 +25,11 @@ from hooptui.core.events import (
 )
 from hooptui.core.gate import Why
 from hooptui.demo.canaries import Canary, Leak, search
-from hooptui.demo.scripts import BOT, DROP, ETL, EVERYTHING, REPORT, RUNAWAY, SRE, VENDOR, Script, Step
+from hooptui.demo.scripts import BOT, DEPLOYER, DROP, ETL, EVERYTHING, REPORT, RUNAWAY, SRE, VENDOR, Script, Step
 
 HURRY = 4.0
 """How much faster the agents work than in the interactive demo."""
-GRACE = 15.0
+GRACE = 45.0
 """Seconds beyond the asked ones in which the operator still waits for what it has to see."""
 LOOK_EVERY = 0.1
 RUNAWAY_AFTER = 0.5
@@ -45,13 +45,14 @@ SCRIPTS: tuple[Script, ...] = (
     ),
     replace(VENDOR, rest=_ONCE),
     replace(SRE, rest=_ONCE),
+    replace(DEPLOYER, rest=_ONCE),
 )
 
 
 @dataclass(slots=True)
 class Operator:
     """Approves the first hold, denies the next, kills the first runaway, lets in who asks for access, approves the first hold on a
-    host; then it only looks on."""
+    host and the first on a cluster; then it only looks on."""
 
     desk: Desk
     approved: int | None = None
@@ -59,12 +60,20 @@ class Operator:
     killed: str | None = None
     let_in: int | None = None
     approved_on_host: int | None = None
+    approved_on_cluster: int | None = None
     troubles: list[str] = field(default_factory=list)
     """What the gateway said when a command failed."""
 
     @property
     def done(self) -> bool:
-        return None not in (self.approved, self.denied, self.killed, self.let_in, self.approved_on_host)
+        return None not in (
+            self.approved,
+            self.denied,
+            self.killed,
+            self.let_in,
+            self.approved_on_host,
+            self.approved_on_cluster,
+        )
 
     async def work(self, seconds: float) -> None:
         """At least `seconds`, and at most GRACE more when something has not happened yet."""
@@ -89,7 +98,7 @@ class Operator:
         return True
 
     async def _judge(self, held: HeldView) -> None:
-        if held.number in (self.approved, self.denied, self.let_in, self.approved_on_host):
+        if held.number in (self.approved, self.denied, self.let_in, self.approved_on_host, self.approved_on_cluster):
             return
         number = str(held.number)
         if held.access:
@@ -100,6 +109,10 @@ class Operator:
             command = Command("approve", {"number": number, "reason": "agreed with the shop", "scope": "once"})
             if self.approved_on_host is None and await self._run(command):
                 self.approved_on_host = held.number
+        elif held.via == "k8s":
+            command = Command("approve", {"number": number, "reason": "the canary is done", "scope": "once"})
+            if self.approved_on_cluster is None and await self._run(command):
+                self.approved_on_cluster = held.number
         elif self.approved is None:
             command = Command("approve", {"number": number, "reason": "agreed in the change window", "scope": "once"})
             if await self._run(command):
@@ -155,7 +168,7 @@ COUNTED: tuple[str, ...] = (
     "sessions", "operations", "masked_values", "held", "approved", "denied_by_operator", "denied_by_policy", "killed", "let_in",
     "roles_made", "roles_gone",
 )  # fmt: skip
-PROTOCOLS: tuple[str, ...] = ("postgres", "ssh")
+PROTOCOLS: tuple[str, ...] = ("postgres", "ssh", "kubernetes")
 
 
 def count(lines: Iterable[JournalLine]) -> dict[str, int]:

@@ -75,7 +75,7 @@ def _gate(world: World, gateway: GatewayThread) -> Gate:
     ports = {one.protocol: int(one.address.rpartition(":")[2]) for one in running.listeners}
     host_key = (world.state_dir / "ssh_host_ed25519.pub").read_text().strip()
     return Gate(
-        world.postgres.tool("psql"), ports["pg"], running.papers.ca, TARGET, world.directory, world.token, ports["ssh"], host_key
+        world.postgres.tool("psql"), ports["pg"], running.papers.ca, TARGET, world.directory, world.token, ports["ssh"], host_key, ports["k8s"],
     )  # fmt: skip
 
 
@@ -189,9 +189,10 @@ async def _headless(directory: Path, seconds: float) -> headless.Result:
 
 
 async def _watched(world: World, seconds: float, log: _Log) -> headless.Result:
-    canaries = world.canaries.all()
-    if len(search(canaries, [("the database itself", await world.witness())])) != len(canaries):
-        raise UserError("demo: the search for leaks does not find what is in the database, so it would prove nothing")
+    canaries = (*world.canaries.all(), *world.in_cluster())
+    witness = [("the database and the cluster themselves", await world.witness() + world.cluster_witness())]
+    if len(search(canaries, witness)) != len(canaries):
+        raise UserError("demo: the search for leaks does not find what is there to leak, so it would prove nothing")
     planted = world.canaries.in_logs()
     if not all(value.encode() in world.log() for value in planted):
         raise UserError("demo: the host's log does not hold what is looked for, so the search would prove nothing")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Program = Literal["psql", "psycopg", "ssh"]
+Program = Literal["psql", "psycopg", "ssh", "kubectl"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,4 +110,20 @@ SRE = Script(
     late=3.0,
 )
 """Looks at a host's log, which is masked, tries to clean up, which is denied, and changes something, which is held."""
-SCRIPTS = (ETL, REPORT, BOT, VENDOR, SRE)
+DEPLOYER = Script(
+    "deployer-5",
+    "kubectl",
+    (
+        Step("get pods", 0.5),
+        Step("get secret db-credentials -o yaml", 2.0),
+        Step("get configmap web-config -o yaml", 2.0),
+        Step("create deployment canary --image=registry.example/shop/web:1.5", 2.0),
+        Step("delete namespace shop", 3.0),
+        Step("delete deployment canary", 3.0),
+    ),
+    rest=20.0,
+    target="prod-eu",
+    late=2.0,
+)
+"""Looks at a cluster, where a Secret is masked, tries to remove everything, which is denied, and its own deployment, which is held."""
+SCRIPTS = (ETL, REPORT, BOT, VENDOR, SRE, DEPLOYER)

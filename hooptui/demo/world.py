@@ -1,4 +1,4 @@
-"""Everything that hooptui is put in front of in the demo: a database and a host with secrets in them, an issuer, a policy, a config.
+"""Everything that hooptui is put in front of in the demo: a database, a host and a cluster with secrets in them, an issuer, a policy, a config.
 
 The gateway is not part of it: `config_text` is the configuration of an ordinary one.
 """
@@ -21,7 +21,9 @@ from psycopg import sql
 
 from hooptui.core.secret import Secret
 from hooptui.credentials import certificates
-from hooptui.demo.canaries import Canaries
+from hooptui.demo.canaries import Canaries, Canary, needles
+from hooptui.demo.cluster.call import User
+from hooptui.demo.cluster.cluster import Cluster
 from hooptui.demo.host import DemoHost
 from hooptui.demo.issuer import Client, DemoIssuer
 from hooptui.demo.postgres import SUPERUSER, DemoPostgres
@@ -36,6 +38,8 @@ AUDIENCE = "hooptui-demo"
 OPERATOR = "ops-1"
 HOST_TARGET = "web-01"
 """The name clients ask for as their login on a host."""
+CLUSTER = "prod-eu"
+"""The name clients ask for as their cluster."""
 SUPPORT = "support-db"
 """The same database as another target: nobody has standing access, and each session gets a role of its own there."""
 SUPPORT_ROLE = "support"
@@ -44,7 +48,7 @@ MINTER = "minter"
 """Who makes them."""
 
 CLIENTS = (
-    *(Client(name, ("agents",)) for name in ("etl-7", "report-3", "bot", "sre-4")),
+    *(Client(name, ("agents",)) for name in ("etl-7", "report-3", "bot", "sre-4", "deployer-5")),
     Client("vendor-9", ("vendors",)),
 )
 """The agents' own accounts at the issuer; their secrets are made at import and live as long as the process."""
@@ -82,6 +86,9 @@ class World:
             self._http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
             await stack.enter_async_context(self.postgres)
             await stack.enter_async_context(self.host)
+            self.cluster = await stack.enter_async_context(Cluster(self.directory / "cluster"))
+            login = self.cluster.people.issue(User("hooptui", ("system:masters",)))
+            _write(self.directory / "prod-eu.token", login)
             self.password, self.minter = (Secret(os.urandom(18).hex()) for _ in range(2))
             await self._seed()
             _write(self.directory / "orders-db.password", self.password.reveal())
@@ -119,7 +126,7 @@ class World:
         return f"""\
 name: shop
 state_dir: {text(self.state_dir)}
-listen: {{postgres: {text(listen)}, ssh: {text(listen)}}}
+listen: {{postgres: {text(listen)}, ssh: {text(listen)}, kubernetes: {text(listen)}}}
 operator: {{name: {OPERATOR}, groups: [dba, oncall]}}
 issuers:
   - issuer: {text(self.issuer.url)}
@@ -142,6 +149,12 @@ targets:
     user: {text(self.host.user)}
     key: {{file: {text(self.directory / "web-01.key")}}}
     host_key: {text(self.host.host_key)}
+    labels: {{env: prod}}
+  {CLUSTER}:
+    protocol: kubernetes
+    server: {text(self.cluster.url)}
+    ca_file: {text(self.cluster.ca_file)}
+    token: {{file: {text(self.directory / "prod-eu.token")}}}
     labels: {{env: prod}}
 """
 
@@ -177,6 +190,16 @@ targets:
     def log(self) -> bytes:
         """What the host's log says, read past the gateway."""
         return (self.host.files / "app.log").read_bytes()
+
+    def in_cluster(self) -> tuple[Canary, ...]:
+        """The secrets in the cluster's Secrets and ConfigMaps."""
+        planted = self.cluster.planted
+        values = (planted.password, planted.token, planted.payment, planted.config)
+        return tuple(Canary("cluster-secret", value, needles("cluster-secret", value)) for value in values)
+
+    def cluster_witness(self) -> bytes:
+        """What the cluster holds, read past the gateway and past its own server."""
+        return json.dumps([obj for _, obj in self.cluster.store.everything()]).encode()
 
     async def _seed(self) -> None:
         role, database = sql.Identifier(ROLE), sql.Identifier(DATABASE)

@@ -90,11 +90,14 @@ def test_headless_does_everything_once_and_leaks_nothing(temporary: dict[str, st
         summary["denied_by_operator"],
         summary["killed"],
         summary["leaked"],
-    ) == (4, 3, 1, 1, 0)
+    ) == (5, 4, 1, 1, 0)
     assert summary["let_in"] == 1
     host = summary["protocols"]["ssh"]
     assert (host["sessions"], host["held"], host["approved"], host["denied_by_policy"]) == (1, 1, 1, 1)
     assert host["masked_values"] >= 20 and host["operations"] >= 4
+    cluster = summary["protocols"]["kubernetes"]
+    assert (cluster["held"], cluster["approved"], cluster["denied_by_policy"]) == (1, 1, 1)
+    assert cluster["masked_values"] >= 4 and cluster["operations"] >= 6
     assert all(min(counted.values()) > 0 for counted in summary["protocols"].values())
     assert all(sum(one[key] for one in summary["protocols"].values()) == summary[key] for key in host)
     assert summary["roles_made"] == summary["roles_gone"] == 1, "what is minted for a session goes with it"
@@ -114,6 +117,7 @@ def test_headless_sees_it_when_masking_is_off(temporary: dict[str, str], tmp_pat
     assert (
         "leaked: a canary (card) is in etl-7" in done.stderr
         and "is in sre-4" in done.stderr
+        and "leaked: a canary (cluster-secret) is in deployer-5" in done.stderr
         and "canary.example" not in done.stderr
     )
 

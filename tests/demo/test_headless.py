@@ -102,9 +102,12 @@ async def test_approves_the_first_denies_the_next_kills_one_and_looks_on() -> No
         session("too", "running", 980.0),
     )
     hosts = [replace(held(number), via="ssh") for number in (3, 8)]
+    clusters = [replace(held(number), via="k8s") for number in (6, 10)]
     sessions = (replace(session("slow", "running", 0.0), via="ssh"), *sessions)
     desk = Score(
-        Snapshot(HEALTH, sessions, (hosts[0], held(4), replace(held(5), access=True), held(7), hosts[1], held(9)))
+        Snapshot(
+            HEALTH, sessions, (hosts[0], held(4), replace(held(5), access=True), held(7), hosts[1], held(9), *clusters)
+        )
     )
     operator = Operator(desk)  # type: ignore[arg-type]
     await operator.work(0.02)
@@ -114,11 +117,12 @@ async def test_approves_the_first_denies_the_next_kills_one_and_looks_on() -> No
         ("approve", "4"),
         ("approve", "5"),
         ("deny", "7"),
+        ("approve", "6"),
         ("kill", "away"),
     ]
     assert all(args["reason"] for _, args in desk.ran) and desk.ran[0][1]["scope"] == "once"
     assert desk.ran[2][1]["lasts"] == "5m"
-    assert [one.number for one in desk.now.held] == [8, 9]
+    assert [one.number for one in desk.now.held] == [8, 9, 10]
 
 
 async def test_a_command_that_fails_is_told_and_tried_again() -> None:
@@ -126,7 +130,7 @@ async def test_a_command_that_fails_is_told_and_tried_again() -> None:
         Snapshot(
             HEALTH,
             (session("away", "running", 0.0),),
-            (held(1), held(2), replace(held(3), access=True), replace(held(4), via="ssh")),
+            (held(1), held(2), replace(held(3), access=True), replace(held(4), via="ssh"), replace(held(5), via="k8s")),
         ),
         refuse=["approve", "deny", "kill"],
     )
@@ -182,21 +186,32 @@ HOST = (
     Decided(2, "allow", "approved", ("a",), "", "v1", 4, "local#ops-1"),
     Finished(2, M("exit 0"), True, 0, 5, 0.1),
 )
+CLUSTER = (
+    replace(OPENED, target="prod-eu", protocol="kubernetes"),
+    Asked(1, "delete", M("DELETE /api/v1/namespaces/shop"), ("delete",), ()),
+    Decided(1, "deny", Why.POLICY, ("n",), "", "v1"),
+    Held(2, 5, "deletes", "", ("dba",), 1, "high", 1.0),
+    Decided(2, "allow", "approved", ("a",), "", "v1", 5, "local#ops-1"),
+    Finished(2, M("200"), True, 0, 2, 0.1),
+)
 TALLY = {
-    "sessions": 2, "operations": 3, "masked_values": 12, "held": 4, "approved": 2, "denied_by_operator": 1, "denied_by_policy": 2,
+    "sessions": 3, "operations": 4, "masked_values": 14, "held": 5, "approved": 3, "denied_by_operator": 1, "denied_by_policy": 3,
     "killed": 1, "let_in": 1, "roles_made": 1, "roles_gone": 1,
 }  # fmt: skip
 EACH = {
     "postgres": {"sessions": 1, "operations": 2, "masked_values": 7, "held": 3, "approved": 1, "denied_by_policy": 1},
     "ssh": {"sessions": 1, "operations": 1, "masked_values": 5, "held": 1, "approved": 1, "denied_by_policy": 1},
+    "kubernetes": {"sessions": 1, "operations": 1, "masked_values": 2, "held": 1, "approved": 1, "denied_by_policy": 1},
 }
-RECORDS = len(FULL) + len(HOST)
+RECORDS = len(FULL) + len(HOST) + len(CLUSTER)
 
 
 def written(without: type[Body] | None = None, *, host: bool = True) -> list[JournalLine]:
-    """Both sessions' records, without those of one kind."""
-    both = [("s1", body) for body in FULL] + [("s2", body) for body in HOST if host]
-    kept = [(name, body) for name, body in both if without is None or not isinstance(body, without)]
+    """All sessions' records, without those of one kind."""
+    all_of_them = (
+        [("s1", body) for body in FULL] + [("s2", body) for body in HOST if host] + [("s3", body) for body in CLUSTER]
+    )
+    kept = [(name, body) for name, body in all_of_them if without is None or not isinstance(body, without)]
     return [JournalLine(seq, Event(float(seq), name, body)) for seq, (name, body) in enumerate(kept, 1)]
 
 

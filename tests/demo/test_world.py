@@ -17,9 +17,21 @@ from hooptui.credentials.static import FileReference, resolve
 from hooptui.demo.canaries import FIRST_ID, search
 from hooptui.demo.headless import SCRIPTS as HEADLESS
 from hooptui.demo.scripts import SCRIPTS
-from hooptui.demo.world import AUDIENCE, CLIENTS, DATABASE, HOST_TARGET, OPERATOR, ROLE, SUPPORT_ROLE, TARGET, World
+from hooptui.demo.world import (
+    AUDIENCE,
+    CLIENTS,
+    CLUSTER,
+    DATABASE,
+    HOST_TARGET,
+    OPERATOR,
+    ROLE,
+    SUPPORT_ROLE,
+    TARGET,
+    World,
+)
 from hooptui.errors import UserError
 from hooptui.policy import suite
+from hooptui.protocols.kubernetes.stated import read_request
 from hooptui.protocols.postgres.facts import understand
 from hooptui.protocols.ssh.commands import read_command
 
@@ -74,7 +86,7 @@ async def test_numbers_in_the_seed_are_well_formed(world: World) -> None:
 
 async def test_secrets_on_disk_are_private(world: World) -> None:
     assert resolve(FileReference(world.directory / "orders-db.password")).matches(world.password.reveal())
-    for name in ("orders-db.password", "minter.password", "web-01.key", "hooptui.yaml", "policy.yaml"):
+    for name in ("orders-db.password", "minter.password", "web-01.key", "prod-eu.token", "hooptui.yaml", "policy.yaml"):
         assert stat.S_IMODE((world.directory / name).stat().st_mode) == 0o600
     for secret in (world.password, world.minter, world.host.key):
         assert secret.reveal() not in world.config_text()
@@ -84,6 +96,12 @@ async def test_the_configuration_is_an_ordinary_one(world: World) -> None:
     config = load(world.config_file)
     target, support = config.targets
     (host,) = config.hosts
+    (cluster,) = config.clusters
+    assert (cluster.target.name, cluster.target.protocol, cluster.target.labels) == (
+        CLUSTER,
+        "kubernetes",
+        {"env": "prod"},
+    )
     assert (host.target.name, host.target.protocol, host.target.labels) == (HOST_TARGET, "ssh", {"env": "prod"})
     assert (target.target.name, target.target.labels, target.mint) == (TARGET, {"env": "prod"}, None)
     assert support.mint is not None and support.mint.role == SUPPORT_ROLE
@@ -111,15 +129,15 @@ async def test_the_policy_passes_its_own_tests_which_miss_no_rule(world: World) 
     def reader(sql: str) -> object:
         return understand(sql).facts
 
-    tested = suite.run_tests(report.policy, reader, read_command)  # type: ignore[arg-type]
+    tested = suite.run_tests(report.policy, reader, read_command, read_request)  # type: ignore[arg-type]
     assert tested.ok, tested.failed
-    covered = suite.coverage(report.policy, reader, read_command)  # type: ignore[arg-type]
+    covered = suite.coverage(report.policy, reader, read_command, read_request)  # type: ignore[arg-type]
     assert covered.ok, covered.uncovered
 
 
 async def test_every_statement_of_the_agents_is_understood(world: World) -> None:
     for script in (*SCRIPTS, *HEADLESS):
-        for step in script.steps:
+        for step in script.steps if script.program != "kubectl" else ():
             shell = script.program == "ssh"
             facts = read_command(step.text) if shell else understand(step.text.replace("%s", "$1")).facts
             assert facts.understood, (step.text, facts.unknown)
@@ -128,6 +146,12 @@ async def test_every_statement_of_the_agents_is_understood(world: World) -> None
 async def test_the_hosts_log_holds_what_nobody_should_write_there(world: World) -> None:
     found = {one.kind for one in search(world.canaries.all(), [("log", world.log())])}
     assert found == {"email", "ssn", "card", "api-key"}
+
+
+async def test_the_cluster_holds_its_secrets_and_nothing_else_does(world: World) -> None:
+    canaries = world.in_cluster()
+    assert len(search(canaries, [("cluster", world.cluster_witness())])) == len(canaries) == 4
+    assert not search(canaries, [("config", world.config_text().encode())])
 
 
 async def test_a_directory_that_is_kept_serves_again_with_its_own_policy(tmp_path: Path) -> None:
