@@ -56,7 +56,7 @@ class RequestMasks:
 
     def shows(self, info: RequestInfo) -> bool:
         """Whether an answer may be written down as the client got it."""
-        return self._secrets or info.resource not in CREDENTIALS
+        return self._secrets or (info.resource not in CREDENTIALS and info.subresource != "token")
 
     def _looks(self, info: RequestInfo) -> bool:
         """Logs are no objects, and what another server says (proxy) is none either."""

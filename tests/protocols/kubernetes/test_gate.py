@@ -321,6 +321,19 @@ def test_secrets_are_masked_in_the_recording_of_a_write_without_any_mask(server:
         assert [one.stream for one in said] == ["request"] and VALUE not in said[0].text and "fresh" in said[0].text
 
 
+@pytest.mark.parametrize(
+    "path", [f"{NAMESPACE}/secrets", f"{NAMESPACE}/secrets/db", f"{NAMESPACE}/serviceaccounts/bot/token"]
+)
+def test_credentials_are_in_no_recording_even_where_nothing_is_masked(server: ApiServer, path: str) -> None:
+    server.objects[f"{NAMESPACE}/secrets/db"] = server.objects[f"{NAMESPACE}/serviceaccounts/bot/token"] = SECRET
+    with open_gate(server) as house:
+        code, _, body = house.ask("GET", path)
+        assert code == 200 and VALUE.encode() in body, "the policy lets them see it"
+        assert house.ask("GET", f"{PODS}/web-1")[0] == 200
+        assert [one.stream for one in house.book.bodies(Output)] == ["response"], "of the pod alone"
+        assert all(VALUE not in one.text for one in house.book.bodies(Output))
+
+
 def test_a_watch_is_flushed_event_by_event_and_ends_with_its_client(house: Gatehouse, server: ApiServer) -> None:
     with house.connect() as sock:
         sock.sendall(head(first=f"GET /clusters/{NAME}{PODS}?watch=1 HTTP/1.1"))
