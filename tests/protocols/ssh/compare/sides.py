@@ -144,6 +144,12 @@ class Side:
         """What is in both directories now."""
         return tree(self.here, times=times), tree(self.there, times=times)
 
+    def leave(self, path: Path, running: subprocess.Popen[bytes]) -> None:
+        """End a shared connection. A signal that comes just before OpenSSH's client begins to wait is not heard until it wakes."""
+        words = ["ssh", "-F", str(self.config), "-S", str(path), "-O", "exit", HOST]
+        subprocess.run(words, capture_output=True, timeout=20, check=False, env=self.environment())
+        running.wait(20)
+
     @contextmanager
     def master(self) -> Any:
         """One connection for many: gives the options that share it."""
@@ -152,8 +158,7 @@ class Side:
         try:
             yield ("-T", "-S", str(path))
         finally:
-            running.terminate()
-            running.wait(10)
+            self.leave(path, running)
 
 
 def master(gate: Gatehouse, config: Path, path: Path) -> subprocess.Popen[bytes]:

@@ -131,8 +131,7 @@ def forwarding(side: Side, *more: str) -> Iterator[None]:
     try:
         yield
     finally:
-        program.terminate()
-        program.wait(10)
+        side.leave(path, program)
 
 
 def summed(connect: Callable[[], socket.socket], data: bytes = BIG) -> bytes:

@@ -161,7 +161,9 @@ def ctrl_z_and_on(side: Side) -> bool:
     time.sleep(0.2)
     typist.type(b"\x1a")
     typist.sees(b"Stopped")
-    typist.type(b"kill -KILL %1; wait; exit 6\r")
+    typist.type(b"kill -KILL %1\r")
+    typist.sees(b"Killed")
+    typist.type(b"exit 6\r")
     return bool(typist.ends(6))
 
 
