@@ -194,13 +194,14 @@ class TestRest:
     def test_facts_of_another_protocol_are_refused(self) -> None:
         facts = SqlFacts(frozenset({"select"}))
         assert PolicyJudge(rules(ANY)).decide(ME, EU, Operation("postgres", "x", "", facts)).effect is Effect.DENY
-        sql = policy("rules: [{id: r, effect: allow, when: {resource: {names: ['*']}}}]")
-        assert (
-            PolicyJudge(sql)
-            .decide(ME, PROD, Operation("kubernetes", "x", "", KubernetesFacts(frozenset({"get"}))))
-            .effect
-            is Effect.DENY
-        )
+        both = policy("rules: [{id: r, effect: allow, when: {resource: {names: ['*']}}}]")
+        # `delete` is a word of both.
+        for on, foreign in ((PROD, KubernetesFacts(frozenset({"delete"}))), (EU, SqlFacts(frozenset({"delete"})))):
+            decision = PolicyJudge(both).decide(ME, on, Operation("x", "x", "", foreign))
+            assert (decision.effect, decision.reason) == (
+                Effect.DENY,
+                "not understood: it is of another protocol than its target",
+            )
 
     @pytest.mark.parametrize("actions", [{UNKNOWN}, {"get", UNKNOWN}, {"conjure"}, {"select"}])
     def test_an_action_without_a_word_is_denied(self, actions: set[str]) -> None:
