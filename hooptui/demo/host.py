@@ -179,6 +179,8 @@ SetEnv HOME={self.files}
 DisableForwarding yes
 PrintMotd no
 PrintLastLog no
+# Or bash reads the .bashrc of whoever runs the demo first.
+SetEnv SHLVL=1
 ForceCommand cd '{self.files}' && exec {lower}/bin/sh ${{SSH_ORIGINAL_COMMAND:+-c "$SSH_ORIGINAL_COMMAND"}}
 """.encode(),
         )
