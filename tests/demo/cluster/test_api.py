@@ -59,6 +59,23 @@ async def test_who_gets_in(client: Client, tmp_path: Path) -> None:
     )
 
 
+async def test_a_role_is_for_its_verbs_groups_and_names(client: Client) -> None:
+    viewer = client.cluster.people.issue(User("eve", ("viewers",)))
+    assert (await client.ask("/api/v1/namespaces/shop/pods/console", "DELETE", token=viewer))[0] == 403
+    assert (await client.ask("/api/v1/namespaces/shop/events", token=viewer))[0] == 200
+    assert (await client.ask("/apis/events.k8s.io/v1/namespaces/shop/events", token=viewer))[0] == 403
+    rules = [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["db-credentials"], "verbs": ["get"]}]
+    rbac = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "one-secret", "namespace": "shop"}}
+    client.cluster.create({**rbac, "kind": "Role", "rules": rules})
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "one-secret"}
+    client.cluster.create(
+        {**rbac, "kind": "RoleBinding", "roleRef": reference, "subjects": [{"kind": "User", "name": "eve"}]}
+    )
+    assert (await client.ask(f"{SECRETS}/db-credentials", token=viewer))[0] == 200
+    assert (await client.ask(f"{SECRETS}/payment-gateway", token=viewer))[0] == 403
+    assert (await client.ask(SECRETS, token=viewer))[0] == 403
+
+
 async def test_impersonation_is_allowed_to_whoever_may(client: Client) -> None:
     assert (await client.ask(SECRETS, Impersonate_User="eve"))[0] == 403
     assert (await client.ask(SECRETS, Impersonate_User="eve", Impersonate_Group="system:masters"))[0] == 200
