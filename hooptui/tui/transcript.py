@@ -96,6 +96,8 @@ class Memo:
     """What rendering remembers between events: the tables that are open, by operation."""
 
     tables: Mapping[int, Table] = field(default_factory=lambda: MappingProxyType({}))
+    cluster: bool = False
+    """The session is on a cluster: what its requests are bound to is a hash, which tells nobody anything."""
 
     def table(self, operation: int) -> Table:
         return self.tables.get(operation, Table())
@@ -108,15 +110,17 @@ class Memo:
             tables[operation] = table
         while len(tables) > _TABLES:
             del tables[next(iter(tables))]
-        return Memo(MappingProxyType(tables))
+        return replace(self, tables=MappingProxyType(tables))
 
 
 def render(event: Event, memo: Memo) -> tuple[tuple[Line, ...], Memo]:
     """The lines of one event, none when it has nothing to show here, and what to remember."""
     body = event.body
     match body:
+        case SessionOpened(protocol=protocol):
+            return _said(event), replace(memo, cluster=protocol == "kubernetes")
         case Asked():
-            return _asked(event, body), memo
+            return _asked(event, body, bound=not memo.cluster), memo
         case Header():
             return (), memo.put(
                 body.operation,
@@ -197,7 +201,7 @@ def risky(event: Event) -> bool:
             return False
 
 
-def _asked(event: Event, body: Asked) -> tuple[Line, ...]:
+def _asked(event: Event, body: Asked, *, bound: bool) -> tuple[Line, ...]:
     texts = clean_lines(body.text)
     shown = texts[:_LINES]
     # Other protocols' commands have words of their own that look like a database's.
@@ -209,7 +213,7 @@ def _asked(event: Event, body: Asked) -> tuple[Line, ...]:
     lines[0] = replace(lines[0], mark="▶", mark_style="ask")
     if len(texts) > len(shown):
         lines.append(Line(((f"… {count(len(texts) - len(shown))} lines not shown, all recorded …", "faint"),)))
-    if body.parameters:
+    if body.parameters and bound:
         spans: list[Span] = []
         for number, value in enumerate(body.parameters[:_COLUMNS], 1):
             spans.append((f"${number} = ", "faint"))

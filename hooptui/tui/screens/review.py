@@ -19,7 +19,15 @@ from hooptui.tui.people import left_words, requester, spoken, who_words
 from hooptui.tui.screens.confirm import BreakGlassScreen
 from hooptui.tui.screens.modal import Choice, Modal, Prose, button, field, label
 from hooptui.tui.text import Row, clean, clean_lines, crop, hang, span_of, spot, wrap_row
-from hooptui.tui.widgets.held import claim_text, estimate_label, facts_lines, facts_text, needs_text, statement
+from hooptui.tui.widgets.held import (
+    claim_text,
+    estimate_label,
+    facts_lines,
+    facts_text,
+    needs_text,
+    parameters,
+    statement,
+)
 from hooptui.tui.widgets.lines import Bar
 
 HISTORY = 3
@@ -135,7 +143,7 @@ class ReviewScreen(Modal):
         lines: list[Row] = []
         for text in clean_lines(self.hold.text):
             lines.extend((("  ", ""), *row) for row in wrap_row(statement(text, self.hold.via), cells - 3))
-        for number, value in enumerate(self.hold.parameters[:20], 1):
+        for number, value in enumerate(parameters(self.hold)[:20], 1):
             lines.append(
                 (
                     (f"  ${number} = ", "faint"),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from hooptui.core.desk import HeldView, Review
 from hooptui.core.filter import Fields
+from hooptui.core.gate import Masked
 from hooptui.tui.people import kind_word, spoken, subject, who_words
 from hooptui.tui.text import Row, Span, clean, clean_lines, crop, span_of, spot, wrap_row
 from hooptui.tui.transcript import sql
@@ -97,6 +98,11 @@ def fields(one: HeldView) -> Fields:
     }
 
 
+def parameters(one: HeldView) -> tuple[Masked | None, ...]:
+    """The values bound to it; a cluster's requests have but a hash, which tells nobody anything."""
+    return () if one.via == "k8s" else one.parameters
+
+
 def facts_text(one: HeldView) -> str:
     """`tables payments · where none · in transaction`."""
     words: list[str] = []
@@ -180,9 +186,9 @@ def detail(
 def _facts(one: HeldView, review: Review | None, asked: bool, most: int) -> list[Row]:
     """What is known of an operation beside its text; where there is a line for each fact, it has one."""
     tail: list[Row] = []
-    if one.parameters:
+    if parameters(one):
         spans: list[Span] = [(" ", "")]
-        for number, value in enumerate(one.parameters[:20], 1):
+        for number, value in enumerate(parameters(one)[:20], 1):
             spans += [(f"${number} = ", "faint"), ("NULL" if value is None else clean(value, 60), "value"), ("  ", "")]
         tail.append(tuple(spans))
     estimate: Row | None = None
