@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from functools import partial
 
@@ -336,10 +337,24 @@ def one_after_the_other(side: Side) -> list[Seen]:
     return [side.exec(f"echo {n}; exit {n}", more=("-T",), status=n) for n in range(4)]
 
 
+PROXY = """
+import os, socket, sys, threading
+there = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+def up():
+    while data := os.read(0, 65536):
+        there.sendall(data)
+    os._exit(0)
+threading.Thread(target=up, daemon=True).start()
+while data := there.recv(65536):
+    os.write(1, data)
+"""
+
+
 @SAME
 def through_a_proxy_command(side: Side) -> Seen:
-    proxy = "bash -c 'exec 3<>/dev/tcp/%h/%p; cat <&3 & exec cat >&3'"
-    return side.exec("echo by a proxy; exit 3", more=("-T", "-o", f"ProxyCommand={proxy}"), status=3)
+    proxy = side.file("proxy.py", PROXY.encode())
+    more = ("-T", "-o", f"ProxyCommand={sys.executable} {proxy} %h %p")
+    return side.exec("echo by a proxy; exit 3", more=more, status=3)
 
 
 @SAME
