@@ -15,7 +15,7 @@ import hooptui
 from hooptui import form
 
 if TYPE_CHECKING:
-    from hooptui.config import Config
+    from hooptui.config.load import Config
     from hooptui.core.secret import Secret
 
 DEFAULT_CONFIG = Path("hooptui.yaml")
@@ -209,7 +209,7 @@ def _demo(args: argparse.Namespace) -> int:
 
 def _do(args: argparse.Namespace) -> int:
     from hooptui.commands import TABLE
-    from hooptui.config import load
+    from hooptui.config.load import load
     from hooptui.control.client import RemoteDesk
     from hooptui.core.desk import Command, DeskClosed, Outcome
     from hooptui.errors import UserError
@@ -291,7 +291,7 @@ def _init(args: argparse.Namespace) -> int:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from hooptui.doctor import examine
+    from hooptui.doctor.examine import examine
 
     findings = asyncio.run(examine(args.config))
     for finding in findings:
@@ -300,7 +300,7 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _state_dir(args: argparse.Namespace) -> Path:
-    from hooptui.config import load
+    from hooptui.config.load import load
 
     given: Path | None = args.state_dir
     return given if given is not None else load(args.config).state_dir

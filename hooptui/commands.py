@@ -15,8 +15,8 @@ from hooptui.core.desk import Command, Outcome
 from hooptui.core.events import Claimed
 from hooptui.core.gate import CannotRecord
 from hooptui.core.model import Identity, Scope
+from hooptui.door.seat import Seat
 from hooptui.gateway import Gateway
-from hooptui.seat import Seat
 from hooptui.store.trouble import StoreTrouble
 from hooptui.verb import LONGEST, Argument, BadArgument, Call, Verb
 

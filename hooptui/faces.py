@@ -18,7 +18,7 @@ from hooptui.audit import replay as recordings
 from hooptui.audit.export import cast_lines, export_cast
 from hooptui.audit.files import JournalError
 from hooptui.audit.plain import plain as plain_text
-from hooptui.config import Config, load
+from hooptui.config.load import Config, load
 from hooptui.control.client import RemoteDesk
 from hooptui.control.local import GatewayThread
 from hooptui.core.bus import Subscription

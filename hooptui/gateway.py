@@ -16,8 +16,8 @@ from hooptui.audit.log import AuditLog, LogHealth
 from hooptui.auth.leases import Leases
 from hooptui.auth.oidc import Verifier
 from hooptui.auth.revocation import Watcher
-from hooptui.config import Config
-from hooptui.config_build import PortalConfig, notify
+from hooptui.config.build import PortalConfig, notify
+from hooptui.config.load import Config
 from hooptui.core.approvals import Approval, Status, Vote
 from hooptui.core.bus import Bus
 from hooptui.core.clock import Clock, SystemClock
@@ -41,21 +41,21 @@ from hooptui.credentials.keyfile import key_file
 from hooptui.credentials.mint import Removed
 from hooptui.credentials.ssh_certificates import SshCa
 from hooptui.credentials.ssh_host import HostCa
-from hooptui.doorman import STRANGERS, FrontDoor
-from hooptui.grants import KeptApprovals
-from hooptui.keeper import Keeper
-from hooptui.logins import GatewayLogins
+from hooptui.door.doorman import STRANGERS, FrontDoor
+from hooptui.door.grants import KeptApprovals
+from hooptui.door.keeper import Keeper
+from hooptui.door.logins import GatewayLogins
+from hooptui.door.porter import GatewayPorter
+from hooptui.door.seats import Seats
 from hooptui.masking import make_masker
 from hooptui.notify.notifier import Notifier, channels_of
 from hooptui.papers import papers
 from hooptui.policy.store import PolicyHolder
 from hooptui.portal.server import Portal
-from hooptui.porter import GatewayPorter
 from hooptui.protocols.kubernetes.gate import KubernetesGate, KubernetesTarget
 from hooptui.protocols.postgres import sasl
 from hooptui.protocols.postgres.proxy import PostgresGate, PostgresTarget
 from hooptui.protocols.ssh.gate import SshGate, SshTarget
-from hooptui.seats import Seats
 from hooptui.statedir import prepare
 from hooptui.store.sqlite import Store
 from hooptui.store.trouble import StoreTrouble

@@ -6,7 +6,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from hooptui.config import Config
+from hooptui.config.load import Config
 from hooptui.core.clock import Clock
 from hooptui.credentials import certificates
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import asyncssh
 
-from hooptui.config import Config
-from hooptui.config_targets import KubernetesTargetConfig, MintConfig, SshTargetConfig, TargetConfig
+from hooptui.config.load import Config
+from hooptui.config.targets import KubernetesTargetConfig, MintConfig, SshTargetConfig, TargetConfig
 from hooptui.core.clock import Clock
 from hooptui.credentials.custody import Custody
 from hooptui.credentials.keyfile import key_file

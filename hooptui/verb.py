@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from hooptui.core.desk import Outcome
 from hooptui.core.model import Identity
 from hooptui.core.session import Session
+from hooptui.door.seat import Seat
 from hooptui.gateway import Gateway
-from hooptui.seat import Seat
 from hooptui.strictyaml import duration
 
 LONGEST = 2000

@@ -10,7 +10,7 @@ import asyncssh
 import pytest
 import yaml
 
-from hooptui.config import load
+from hooptui.config.load import load
 from hooptui.credentials import certificates
 from hooptui.init import write
 from hooptui.policy import suite

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from hooptui import commands
-from hooptui.config import Config
+from hooptui.config.load import Config
 from hooptui.control.server import ControlServer
 from hooptui.control.views import Views
 from hooptui.core.bus import Subscription

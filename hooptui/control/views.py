@@ -28,10 +28,10 @@ from hooptui.core.events import Event
 from hooptui.core.gate import Masked
 from hooptui.core.model import Operation
 from hooptui.core.session import Session
+from hooptui.door.seat import Seat
 from hooptui.gateway import VIA, Gateway
 from hooptui.protocols.kubernetes.channel import KubernetesChannel
 from hooptui.protocols.postgres.catalogue import CatalogueFailed
-from hooptui.seat import Seat
 
 SHOWN = 1000
 """Characters of a statement in a row; the review shows the same text, so that what is approved is what was seen."""

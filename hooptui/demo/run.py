@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
-from hooptui.config import load
+from hooptui.config.load import load
 from hooptui.control.archive import ArchiveDesk
 from hooptui.control.local import GatewayThread
 from hooptui.demo import headless

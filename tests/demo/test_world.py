@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from hooptui.auth.oidc import Issuer, Verifier
-from hooptui.config import load
+from hooptui.config.load import load
 from hooptui.core.clock import SystemClock
 from hooptui.core.gate import LoginRefused
 from hooptui.core.model import Kind

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hooptui.config import load_text
+from hooptui.config.load import load_text
 from hooptui.control.local import GatewayThread, LocalDesk
 from hooptui.core.desk import Command, HeldView, Outcome, Snapshot
 from hooptui.demo.issuer import DemoIssuer

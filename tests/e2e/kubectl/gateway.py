@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hooptui.config import load_text
+from hooptui.config.load import load_text
 from hooptui.control.local import GatewayThread
 from hooptui.demo.issuer import DemoIssuer
 from tests.e2e.kubectl.world import World

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hooptui.config_targets import KubernetesTargetConfig, TokensConfig
+from hooptui.config.targets import KubernetesTargetConfig, TokensConfig
 from hooptui.core.clock import SystemClock
 from hooptui.core.events import CredentialMinted
 from hooptui.core.model import Target
@@ -17,7 +17,7 @@ from hooptui.credentials.kubernetes_tokens import ServiceAccountTokens, TokenMin
 from hooptui.credentials.mint import MintTrouble
 from hooptui.credentials.references import CredentialTrouble
 from hooptui.demo.cluster.cluster import Cluster
-from hooptui.doctor_clusters import cluster as examine
+from hooptui.doctor.clusters import cluster as examine
 from hooptui.protocols.kubernetes.impersonation import Impersonation
 from tests.core.world import allow
 from tests.protocols.contract import until

@@ -10,11 +10,11 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from hooptui import doctor
 from hooptui.core.clock import SystemClock
 from hooptui.credentials import certificates
 from hooptui.credentials.ssh_certificates import SshCa
 from hooptui.credentials.ssh_host import HostCa
+from hooptui.doctor import examine as doctor
 from tests import ssh_server
 from tests.e2e.bed import Bed, bed
 from tests.postgres_server import PostgresServer

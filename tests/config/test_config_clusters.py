@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hooptui.config import load_text
-from tests.test_config import GOOD, refusal
+from hooptui.config.load import load_text
+from tests.config.test_config import GOOD, refusal
 
 LISTENING = GOOD.replace('{postgres: "127.0.0.1:6432"}', '{postgres: "127.0.0.1:6432", kubernetes: "127.0.0.1:6443"}')
 SERVER = "server: https://10.0.0.9:6443"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hooptui.config import load, load_text
+from hooptui.config.load import load, load_text
 from hooptui.core.model import Kind
 from hooptui.errors import UserError
 

@@ -17,7 +17,7 @@ from hooptui.audit.log import AuditLog
 from hooptui.auth.leases import LockedOut, is_lease
 from hooptui.auth.oidc import Verifier
 from hooptui.auth.revocation import Watcher
-from hooptui.config import Config
+from hooptui.config.load import Config
 from hooptui.core.clock import Clock
 from hooptui.core.events import Alert, Body, LoginFailed
 from hooptui.core.gate import CannotRecord, LoginRefused, Why
@@ -25,7 +25,7 @@ from hooptui.core.house import House
 from hooptui.core.model import Bound, Identity, Lease, MaskRule, MaskSet, ScramKeys, Target
 from hooptui.core.secret import Secret
 from hooptui.core.session import Session
-from hooptui.keeper import Keeper
+from hooptui.door.keeper import Keeper
 from hooptui.masking import detectors
 from hooptui.policy.store import PolicyHolder
 from hooptui.protocols.base import Bearer, Credential, ProvedLease

@@ -14,8 +14,8 @@ from hooptui.core.gate import CannotRecord, LoginRefused
 from hooptui.core.model import Lease
 from hooptui.core.secret import Secret
 from hooptui.credentials.ssh_certificates import BadKey, SshCa
-from hooptui.doorman import FrontDoor
-from hooptui.keeper import UNRECORDED, Keeper
+from hooptui.door.doorman import FrontDoor
+from hooptui.door.keeper import UNRECORDED, Keeper
 from hooptui.portal.base import DeviceStart, Login
 from hooptui.portal.devices import DevicesFull
 from hooptui.portal.server import Portal

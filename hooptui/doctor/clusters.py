@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from hooptui.config_targets import KubernetesTargetConfig
+from hooptui.config.targets import KubernetesTargetConfig
 from hooptui.core.clock import SystemClock
 from hooptui.credentials.kubernetes_api import ApiTrouble, call
 from hooptui.credentials.kubernetes_login import Access
 from hooptui.credentials.mint import MintTrouble
 from hooptui.credentials.references import CredentialTrouble
-from hooptui.finding import Finding
+from hooptui.doctor.finding import Finding
 from hooptui.targets import clusters
 
 SEE = "see targets in the configuration"

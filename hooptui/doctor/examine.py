@@ -21,9 +21,9 @@ from pathlib import Path
 
 from hooptui import form
 from hooptui.auth.oidc import Verifier
-from hooptui.config import Config, TargetConfig, is_loopback, load
-from hooptui.config_build import notify
-from hooptui.config_targets import SshTargetConfig
+from hooptui.config.build import notify
+from hooptui.config.load import Config, TargetConfig, is_loopback, load
+from hooptui.config.targets import SshTargetConfig
 from hooptui.control.client import RemoteDesk
 from hooptui.core.clock import SystemClock
 from hooptui.core.desk import DeskClosed
@@ -33,9 +33,9 @@ from hooptui.credentials.ssh_certificates import KEY_NAME, SshCa
 from hooptui.credentials.ssh_host import KEY_NAME as HOST_CA
 from hooptui.credentials.ssh_host import trust
 from hooptui.credentials.static import CredentialTrouble, resolve
-from hooptui.doctor_clusters import cluster
+from hooptui.doctor.clusters import cluster
+from hooptui.doctor.finding import Finding
 from hooptui.errors import UserError
-from hooptui.finding import Finding
 from hooptui.notify.notifier import channels_of
 from hooptui.policy.loader import PolicyError
 from hooptui.policy.loader import load as load_policy

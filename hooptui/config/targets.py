@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from hooptui.config_build import Wrong, secret, under
-from hooptui.config_shape import NAME, TARGETS, KubernetesTargetYaml, MintYaml, SshTargetYaml, TargetYaml
+from hooptui.config.build import Wrong, secret, under
+from hooptui.config.shape import NAME, TARGETS, KubernetesTargetYaml, MintYaml, SshTargetYaml, TargetYaml
 from hooptui.core.model import Target
 from hooptui.credentials.kubernetes_login import KubeconfigLogin, TokenLogin
 from hooptui.credentials.static import Static

@@ -15,9 +15,9 @@ from hooptui.core.gate import CannotRecord, LoginRefused, Masked
 from hooptui.core.house import House
 from hooptui.core.model import Bound, Grant, HoldTerms, Identity, Kind, Scope
 from hooptui.core.session import Session
-from hooptui.grants import KeptApprovals
-from hooptui.keeper import Keeper
-from hooptui.seat import Seat
+from hooptui.door.grants import KeptApprovals
+from hooptui.door.keeper import Keeper
+from hooptui.door.seat import Seat
 from hooptui.store.sqlite import Store
 from hooptui.store.trouble import StoreTrouble
 from tests.core.world import DBA, ORDERS, Book, Clear, Line, Says, allow, house

@@ -6,20 +6,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from hooptui.config import Config
+from hooptui.config.load import Config
 from hooptui.core.clock import Clock
 from hooptui.core.events import Body
 from hooptui.core.events_people import OperatorLoggedIn, OperatorLoggedOut
 from hooptui.core.gate import CannotRecord, LoginRefused, Masked
 from hooptui.core.model import Identity, Kind
 from hooptui.core.secret import Secret
-from hooptui.doorman import FrontDoor
-from hooptui.keeper import Keeper
+from hooptui.door.doorman import FrontDoor
+from hooptui.door.keeper import Keeper
+from hooptui.door.seat import Invitation, Seat
 from hooptui.portal.base import Login
 from hooptui.portal.devices import DevicesFull
 from hooptui.portal.server import Portal
 from hooptui.protocols.base import Bearer
-from hooptui.seat import Invitation, Seat
 
 
 class Seats:

@@ -11,7 +11,7 @@ from hooptui.auth import profiles
 from hooptui.auth.issuer import Issuer, KindRule
 from hooptui.auth.saml.settings import SamlIdp, SamlWay
 from hooptui.auth.validity import NO_REVOCATION, Revocation
-from hooptui.config_shape import (
+from hooptui.config.shape import (
     IssuerYaml,
     NotifyYaml,
     PortalYaml,

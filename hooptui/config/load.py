@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from hooptui import config_build as build
-from hooptui import config_targets
 from hooptui.auth.issuer import Issuer
 from hooptui.auth.leases import LeaseSettings
-from hooptui.config_build import NotifyConfig, PortalConfig, Wrong
-from hooptui.config_shape import ConfigYaml
-from hooptui.config_targets import KubernetesTargetConfig, SshTargetConfig, TargetConfig
+from hooptui.config import build
+from hooptui.config import targets as shapes
+from hooptui.config.build import NotifyConfig, PortalConfig, Wrong
+from hooptui.config.shape import ConfigYaml
+from hooptui.config.targets import KubernetesTargetConfig, SshTargetConfig, TargetConfig
 from hooptui.core.model import Identity, Kind
 from hooptui.errors import UserError
 from hooptui.protocols.postgres.proxy import Limits
@@ -113,7 +113,7 @@ def _shape(node: Node) -> ConfigYaml:
     if targets is not None and isinstance(targets.value, Mapping):
         for name, one in targets.value.items():
             try:
-                config_targets.shape(name, one)
+                shapes.shape(name, one)
             except (Wrong, YamlError) as wrong:
                 problems.append(str(wrong))
     raise YamlError(*problems)
@@ -137,7 +137,7 @@ def _config(given: ConfigYaml, file: str, base: Path) -> Config:
     targets = tuple(
         found
         for name, node in given.targets.items()
-        if (found := collect(partial(config_targets.target, name, node, base, base / given.state_dir)))
+        if (found := collect(partial(shapes.target, name, node, base, base / given.state_dir)))
     )
     hosts = tuple(one for one in targets if isinstance(one, SshTargetConfig))
     if bool(hosts) != (given.listen.ssh is not None):

@@ -12,8 +12,8 @@ from hooptui.core.gate import CannotRecord, LoginRefused
 from hooptui.core.house import House
 from hooptui.core.model import Identity, Lease
 from hooptui.core.secret import Secret
-from hooptui.doorman import FrontDoor
-from hooptui.keeper import UNRECORDED, Keeper
+from hooptui.door.doorman import FrontDoor
+from hooptui.door.keeper import UNRECORDED, Keeper
 from hooptui.portal.base import Info, Metric, Wellness
 from hooptui.protocols.base import Bearer
 

@@ -9,13 +9,13 @@ import pytest
 
 from hooptui.auth.issuer import Profile
 from hooptui.auth.validity import Mode
-from hooptui.config import Config, load_text
-from hooptui.config_build import notify
+from hooptui.config.build import notify
+from hooptui.config.load import Config, load_text
 from hooptui.core.model import Kind
 from hooptui.credentials import certificates
 from hooptui.errors import UserError
 from hooptui.notify.notice import Topic
-from tests.test_config import GOOD
+from tests.config.test_config import GOOD
 
 PORTAL = """
 portal:

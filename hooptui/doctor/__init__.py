@@ -1,0 +1,1 @@
+"""`hooptui doctor`: tries everything that a configuration promises, and says how to mend what does not work."""
