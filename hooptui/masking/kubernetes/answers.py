@@ -244,8 +244,12 @@ class Watch:
 
     def feed(self, data: bytes) -> bytes:
         """See `BodyMask`."""
-        self._buffer += data
         out = bytearray()
+        if not self._buffer and data.endswith(b"\n"):
+            data = self._lines(data, out)
+            if not data:
+                return bytes(out)
+        self._buffer += data
         while (at := self._scanner.bracket(self._buffer)) >= 0:
             if self._scanner.depth == 0:
                 out += self._event(at + 1)
@@ -265,6 +269,20 @@ class Watch:
         if self._buffer.strip():
             raise CannotMask("a watch ends in the middle of an event")
         return bytes(self._buffer)
+
+    def _lines(self, data: bytes, out: bytearray) -> bytes:
+        """Take events that are a line each, as API servers send them; what is left when one is not."""
+        start = 0
+        while start < len(data):
+            end = data.index(b"\n", start) + 1
+            line = data[start:end]
+            try:
+                _RAW.decode(line)
+            except (msgspec.DecodeError, UnicodeError, RecursionError):
+                break
+            out += masked(self._masks, line, self._resource, self.counts)
+            start = end
+        return data[start:]
 
     def _event(self, end: int) -> bytes:
         data = bytes(self._buffer[:end])
