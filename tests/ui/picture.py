@@ -13,6 +13,8 @@ from textual.strip import Strip
 
 CELL_W, CELL_H = 8.4, 18
 GROUND = "#0e1217"
+BLANK = "\u00a0"
+"""No break: browsers draw several plain blanks as one, whatever the picture asks of them."""
 STROKES = {
     # Frames are drawn as lines, so that they meet whatever font shows the rest: left, right, up, down; 1 thin, 2 heavy.
     "─": (1, 1, 0, 0), "│": (0, 0, 1, 1), "┌": (0, 1, 0, 1), "┐": (1, 0, 0, 1), "└": (0, 1, 1, 0), "┘": (1, 0, 1, 0),
@@ -59,7 +61,7 @@ def svg(app: App[object]) -> str:
                 weight = ' font-weight="700"' if bold else ""
                 words.append(
                     f'<text x="{left:g}" y="{y * CELL_H + 13.5:g}" fill="{fore}"{weight} textLength="{room:g}" '
-                    f'lengthAdjust="spacingAndGlyphs">{escape(body)}</text>'
+                    f'lengthAdjust="spacingAndGlyphs">{escape(body.replace(" ", BLANK))}</text>'
                 )
             x += cells
     return "\n".join([*out, *boxes, *shapes, *words, "</g>", "</svg>"]) + "\n"
