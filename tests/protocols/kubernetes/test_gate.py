@@ -36,7 +36,7 @@ SECRETS = MaskRule("secrets", secrets=True)
 @pytest.fixture(scope="module")
 def house(server: ApiServer) -> Iterator[Gatehouse]:
     server.objects[f"{NAMESPACE}/secrets/db"] = SECRET
-    with open_gate(server, masks=(SECRETS,), limits=Limits(head=0.5, body=0.5, answer=0.5, idle=30)) as found:
+    with open_gate(server, masks=(SECRETS,), limits=Limits(head=1.0, body=1.0, answer=3.0, idle=30)) as found:
         yield found
 
 
