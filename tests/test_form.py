@@ -22,7 +22,7 @@ SUITES = (
     "tests/audit",
     "tests/masking",
     "tests/policy",
-    "tests/protocols",
+    "tests/protocols/postgres",
     "tests/golden",
     "tests/e2e/test_psql.py",
 )
