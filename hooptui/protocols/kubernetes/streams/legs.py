@@ -309,10 +309,3 @@ class SpdyLeg(Leg):
             self.finish(channel)
         if one.last:
             self._got(Piece(channel, b"", last=True))
-
-
-async def over(*legs: Leg) -> None:
-    """Stop reading all of them."""
-    with contextlib.suppress(asyncio.CancelledError):
-        for leg in legs:
-            await leg.end()
