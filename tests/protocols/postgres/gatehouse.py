@@ -262,14 +262,20 @@ async def _close(gate: PostgresGate, custody: Custody) -> None:
 
 
 class Raw:
-    """A client that says exactly what it is told, over TLS."""
+    """
+    A client that says exactly what it is told, over TLS. One thread may send while another reads, which ssl.SSLSocket does not allow
+    before Python 3.13 (both work on one SSL object at once, and a record is lost), so the TLS is over memory buffers and under a lock.
+    """
 
     def __init__(self, gatehouse: Gatehouse, database: str = "orders", *, minor: int = 0, token: str = TOKEN) -> None:
         context = ssl.create_default_context(cafile=gatehouse.ca)
         plain = socket.create_connection(("127.0.0.1", gatehouse.port), timeout=10)
         plain.sendall(build.SSL_REQUEST)
         assert plain.recv(1) == b"S"
-        self.socket = context.wrap_socket(plain, server_hostname="127.0.0.1")
+        self._socket, self._lock = plain, threading.Lock()
+        self._inward, self._outward = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._inward, self._outward, server_hostname="127.0.0.1")
+        self._shake()
         self._framer = Framer(1 << 30)
         self._frames: list[bytes] = []
         self.pid, self.key = 0, b""
@@ -282,13 +288,39 @@ class Raw:
                 found = codec.backend_key(raw)
                 self.pid, self.key = found.pid, found.key
 
+    def _shake(self) -> None:
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                self._socket.sendall(self._outward.read())
+                self._inward.write(self._socket.recv(65536))
+            else:
+                return self._socket.sendall(self._outward.read())
+
     def send(self, *messages: bytes) -> None:
-        self.socket.sendall(b"".join(messages))
+        with self._lock:
+            self._tls.write(b"".join(messages))
+            sealed = self._outward.read()
+        self._socket.sendall(sealed)
+
+    def _receive(self) -> bytes:
+        """What the gate sent, at least a byte of it; empty at the end."""
+        while True:
+            with self._lock:
+                try:
+                    return self._tls.read(65536)
+                except ssl.SSLWantReadError:
+                    pass
+            sealed = self._socket.recv(65536)
+            if not sealed:
+                return b""
+            self._inward.write(sealed)
 
     def read(self) -> bytes:
         """The next message; empty at the end."""
         while not self._frames:
-            data = self.socket.recv(65536)
+            data = self._receive()
             if not data:
                 return b""
             self._frames += [raw for _, raw in self._framer.feed(data)]
@@ -308,7 +340,7 @@ class Raw:
         return self.until()
 
     def close(self) -> None:
-        self.socket.close()
+        self._socket.close()
 
 
 def kinds(messages: list[bytes]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
@@ -333,6 +333,15 @@ def test_a_failed_segment_withdraws_what_is_held_in_it(house: Gatehouse, raw: Ra
     assert not house.door.house.approvals.waiting()
 
 
+def at_rest(count: Callable[[], int], looks: int = 10) -> None:
+    """Returns when the count was the same for ten looks in a row, 50 ms apart."""
+    seen, same = count(), 0
+    while same < looks:
+        time.sleep(0.05)
+        now = count()
+        seen, same = now, same + 1 if now == seen else 0
+
+
 def test_what_is_sent_ahead_is_bounded_and_kept(house: Gatehouse, raw: Raw) -> None:
     raw.send(build.query("DELETE FROM t WHERE true"))
     house.held()
@@ -342,17 +351,20 @@ def test_what_is_sent_ahead_is_bounded_and_kept(house: Gatehouse, raw: Raw) -> N
         raw.send(*[build.query(f"SELECT {i}, '{'x' * 10_000}'") for i in range(2000)])
         done.set()
 
-    threading.Thread(target=send, daemon=True).start()
+    sender = threading.Thread(target=send, daemon=True)
     session = last(house)
-    time.sleep(0.3)
-    taken = session.counters.bytes_in
-    time.sleep(0.3)
-    assert session.counters.bytes_in == taken < 2_000_000
+    before = session.counters.bytes_in
+    sender.start()
+    house.until(lambda: session.counters.bytes_in > before, 20)
+    at_rest(lambda: session.counters.bytes_in)
+    assert session.counters.bytes_in < 2_000_000
     assert not done.is_set()
     house.vote(False)
     assert kinds(raw.until()).strip("N") == "EZ"
     for i in range(2000):
         assert rows(raw.until())[0][0] == str(i).encode()
+    sender.join(20)
+    assert done.is_set()
 
 
 def test_a_client_that_sent_far_ahead_and_is_gone_is_noticed(house: Gatehouse) -> None:
