@@ -17,16 +17,10 @@ from hooptui.building import backend
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hooptui"]["compiled"]
-SUITES = (
-    "tests/core",
-    "tests/audit",
-    "tests/masking",
-    "tests/policy",
-    "tests/protocols/postgres",
-    "tests/golden",
-    "tests/e2e/test_psql.py",
-)
-"""The tests of what is compiled, and of the whole around it."""
+SUITES = ("tests/golden", "tests/protocols/postgres")
+"""The tests that go through most of what is compiled."""
+OTHERS = ("tests/core", "tests/audit", "tests/masking", "tests/policy", "tests/e2e/test_psql.py")
+"""The other tests of it, and of the whole around it."""
 SAY = "from hooptui import form; print(form.words())"
 
 
@@ -65,8 +59,9 @@ def test_the_compiled_form_is_taken_where_it_is_and_the_plain_one_on_demand(comp
 
 
 @pytest.mark.timeout(1200)
-def test_the_compiled_form_passes_the_core_s_own_tests(compiled: Path) -> None:
-    done = python("-m", "pytest", "-x", "-p", "no:cacheprovider", *SUITES, cwd=compiled)
+@pytest.mark.parametrize("suites", [SUITES, pytest.param(OTHERS, marks=pytest.mark.long)], ids=["usual", "others"])
+def test_the_compiled_form_passes_the_core_s_own_tests(compiled: Path, suites: tuple[str, ...]) -> None:
+    done = python("-m", "pytest", "-x", "-p", "no:cacheprovider", *suites, cwd=compiled)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
 
 

@@ -17,6 +17,14 @@ from tests.e2e.kubectl.world import World, world
 
 pytestmark = pytest.mark.e2e
 CASES = (*reading.CASES, *writing.CASES, *streaming.CASES)
+USUAL = frozenset({
+    "get_pods", "get_json", "get_missing", "get_custom", "describe_deployment", "can_i", "watch_events", "raw", "apply",
+    "apply_server_side", "create_token", "edit", "patch_json", "scale", "delete_cascade", "custom_objects", "logs_follow",
+    "exec_code", "exec_stdin", "cp", "port_forward", "attach", "debug",
+})  # fmt: skip
+"""One or two of each kind of thing; the others are the long way to the same."""
+SPDY = frozenset({"exec_stdin", "port_forward"})
+"""Of these, what is usually tried by the older protocol too."""
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +44,18 @@ def runs() -> list[object]:
     """Every case with the newest kubectl; those that stream also with one that knows SPDY alone."""
     found = chosen()
     return [
-        pytest.param(program, case, id=f"{program}-{case.name}")
+        pytest.param(
+            program, case, id=f"{program}-{case.name}",
+            marks=() if case.name in (USUAL if program is found[-1] else SPDY) else pytest.mark.long,
+        )
         for case in CASES
         for program in found
         if program.minor >= case.least and (program is found[-1] or case.streams)
-    ]
+    ]  # fmt: skip
+
+
+def test_what_is_usual_is_a_case() -> None:
+    assert SPDY <= USUAL <= {case.name for case in CASES}
 
 
 def transcript(said: list[Said], *homes: Path) -> list[str]:
