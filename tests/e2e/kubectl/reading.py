@@ -131,11 +131,11 @@ def watch_events(kubectl: Kubectl) -> None:
         kubectl("create configmap unwatched --from-literal=n=0")
         kubectl("create configmap seen --from-literal=n=1")
         kubectl("label configmap seen watched=yes")
-        watch.until("ADDED +seen")
+        watch.until(r"ADDED +seen.*\n")
         kubectl('patch configmap seen -p \'{"data":{"n":"2"}}\'')
-        watch.until("MODIFIED +seen")
+        watch.until(r"MODIFIED +seen.*\n")
         kubectl("delete configmap seen")
-        watch.until("DELETED")
+        watch.until(r"DELETED.*\n")
         watch.process.terminate()
         watch.end()
         kubectl.note("get -w", 0, watch.out, watch.err)
@@ -146,7 +146,7 @@ def watch_table(kubectl: Kubectl) -> None:
     with kubectl.running("get pods --watch --field-selector metadata.name=console") as watch:
         watch.until("console")
         kubectl("label pod console seen=yes")
-        watch.until("console(.|\n)*console")
+        watch.until(r"console.*\n(.|\n)*console.*\n")
         watch.process.terminate()
         watch.end()
         kubectl.note("get -w", 0, watch.out, watch.err)
@@ -167,7 +167,7 @@ def proxy(kubectl: Kubectl) -> None:
     with kubectl.running("proxy --port=0 --append-server-path") as serving:
         port = serving.until(r"127\.0\.0\.1:(\d+)")[1]
         for path in ("/api/v1/namespaces/shop", "/api/v1/namespaces/shop/configmaps?limit=1", "/version"):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
                 kubectl.note(
                     f"proxy {path}", 0, answer.read().decode(), f"{answer.status} {answer.headers['Content-Type']}"
                 )

@@ -105,7 +105,7 @@ def exec_terminal(kubectl: Kubectl) -> None:
         os.write(leader, b"echo hi there; stty size\r")
         seen += _read_until(leader, b"hi there\r\n")
         os.write(leader, b"exit 3\r")
-        code = process.wait(30)
+        code = process.wait(60)
         os.close(leader)
     kubectl.note("exec -it", code, seen.decode(), "", 3)
 
@@ -156,9 +156,9 @@ def port_forward(kubectl: Kubectl) -> None:
     with kubectl.running("port-forward pod/console :8080") as forwarding:
         port = int(forwarding.until(r"127\.0\.0\.1:(\d+)")[1])
         for path in ("/one", "/two"):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
                 kubectl.note(f"GET {path}", 0, answer.read().decode(), "")
-        with socket.create_connection(("127.0.0.1", port), 20) as raw:
+        with socket.create_connection(("127.0.0.1", port), 60) as raw:
             raw.sendall(b"echo me" * 10_000)
             raw.shutdown(socket.SHUT_WR)
             found = b""
@@ -170,13 +170,21 @@ def port_forward(kubectl: Kubectl) -> None:
         kubectl.note("port-forward", 0, forwarding.out, forwarding.err)
 
 
+def _hung_up(raw: socket.socket) -> None:
+    """kubectl closes its end; what it has not read by then makes that a reset."""
+    try:
+        assert raw.recv(1) == b""
+    except ConnectionResetError:
+        return
+
+
 @CASES.case("connection refused", pods=True, seeded=True, streams=True, loose=True)
 def port_forward_closed_port(kubectl: Kubectl) -> None:
     with kubectl.running("port-forward pod/console :7777") as forwarding:
         port = int(forwarding.until(r"127\.0\.0\.1:(\d+)")[1])
-        with socket.create_connection(("127.0.0.1", port), 20) as raw:
+        with socket.create_connection(("127.0.0.1", port), 60) as raw:
             raw.sendall(b"x")
-            assert raw.recv(1) == b""
+            _hung_up(raw)
         forwarding.until("connection refused")
         kubectl.note("port-forward", 0, forwarding.out, forwarding.err)
 
@@ -185,11 +193,11 @@ def port_forward_closed_port(kubectl: Kubectl) -> None:
 def port_forward_ends_with_its_pod(kubectl: Kubectl) -> None:
     with kubectl.running("port-forward pod/console :8080") as forwarding:
         port = int(forwarding.until(r"127\.0\.0\.1:(\d+)")[1])
-        with socket.create_connection(("127.0.0.1", port), 20) as raw:
+        with socket.create_connection(("127.0.0.1", port), 60) as raw:
             raw.sendall(b"x")
             assert raw.recv(1) == b"x"
             kubectl("delete pod console --wait=false")
-            assert raw.recv(1) == b""
+            _hung_up(raw)
         kubectl.note("port-forward", 0, forwarding.out, "")
 
 
