@@ -121,7 +121,7 @@ class PostgresServer:
         if self._process is not None:
             self._process.send_signal(2)
             try:
-                self._process.wait(30)
+                self._process.wait(60)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()

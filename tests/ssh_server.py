@@ -109,7 +109,7 @@ StreamLocalBindUnlink yes
             [sshd(), "-D", "-e", "-f", str(config)], stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/", **user,
         )  # fmt: skip
         log.close()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             try:
                 socket.create_connection((self.host, self.port), 1).close()
@@ -124,7 +124,7 @@ StreamLocalBindUnlink yes
             return
         self.cut()
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def sessions(self) -> list[int]:
         """Process numbers of the connections that are open now, as the machine sees them: sshd forks for each."""

@@ -87,7 +87,7 @@ def test_serve_do_replay_verify_and_the_signals(postgres: PostgresServer, tmp_pa
         inbox = tmp_path / "notify"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(str(inbox))
-            notify.settimeout(30)
+            notify.settimeout(60)
             serve = subprocess.Popen(
                 [sys.executable, "-m", "hooptui.cli", "serve", "--config", str(config)], stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE, text=True, env={**world.environment(), "NOTIFY_SOCKET": str(inbox), "PYTHONPATH": ":".join(sys.path)},

@@ -41,7 +41,7 @@ class Terminal:
         os.close(slave)
         self.seen = b""
 
-    def until(self, *words: bytes, seconds: float = 40.0) -> None:
+    def until(self, *words: bytes, seconds: float = 60.0) -> None:
         """Read until all of `words` have been written."""
         deadline = time.monotonic() + seconds
         while not all(word in self.seen for word in words):

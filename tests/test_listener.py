@@ -62,7 +62,7 @@ class Guest:
 
     async def asked(self, said: bytes = b"hello") -> bytes:
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             try:
                 with contextlib.suppress(OSError):
                     await loop.sock_connect(self.sock, ("127.0.0.1", self.port))
@@ -76,7 +76,7 @@ class Guest:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.005)
 

@@ -180,10 +180,10 @@ class TestBounds:
         ],
     )
     def test_bombs_are_defused_quickly(self, bomb: str) -> None:
-        started = time.perf_counter()
+        started = time.process_time()
         with contextlib.suppress(YamlError):
             load(bomb)
-        assert time.perf_counter() - started < 3
+        assert time.process_time() - started < 3
 
 
 class TestFiles:

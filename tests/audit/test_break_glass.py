@@ -154,7 +154,7 @@ async def test_the_glass_of_one_operation_opens_that_one_only(tmp_path: Path) ->
                     lambda approval, remaining: heard.put_nowait(approval.number),
                 )
             )
-            number = await asyncio.wait_for(heard.get(), 5)
+            number = await asyncio.wait_for(heard.get(), 60)
             now = one.house.clock.now()
             reason = session.masker.text(f"ask {CANARY}")
             one.house.approvals.vote(number, Vote(DUTY, True, reason, Scope.ONCE, now, break_glass=True))

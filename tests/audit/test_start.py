@@ -207,7 +207,7 @@ async def test_unsealed_recordings_of_a_killed_run_are_sealed_as_they_are(tmp_pa
         log.append(Event(NOW, "aa", Rows(1, ((M("1"),),))))
         log.append(Event(NOW, "bb", Omitted(1, 5, 500, 100)))
         await log.durable()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while any(
                 len((live / "recordings" / DAY / f"{name}.jsonl").read_bytes().splitlines()) < 2
                 for name in ("aa", "bb")

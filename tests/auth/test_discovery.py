@@ -214,8 +214,8 @@ async def test_a_slow_key_set_is_given_up(publisher: Publisher, monkeypatch: pyt
         started = time.monotonic()
         with pytest.raises(LoginRefused, match="cannot be fetched") as caught:
             await verifier.identify(Secret(token(publisher.url)))
-        assert "longer than" in caught.value.log and time.monotonic() - started < 2
-        await asyncio.wait_for(hung_up.wait(), 5)
+        assert "longer than" in caught.value.log and time.monotonic() - started < 30
+        await asyncio.wait_for(hung_up.wait(), 60)
 
 
 async def test_an_endless_document_is_cut_off(publisher: Publisher) -> None:

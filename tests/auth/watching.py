@@ -123,7 +123,7 @@ class Stage:
 
 
 async def until(stage: Stage, done: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not done():
             stage.end.clear()
             await stage.end.wait()

@@ -85,10 +85,10 @@ async def test_garbage_is_answered_and_the_gateway_goes_on(world: Bed) -> None:
     for bad in (b"junk\n", b"{}\n", b'{"id":1,"call":"__class__"}\n', b'{"id":2,"call":"review","args":{"number":"x"}}\n',
                 b'{"id":3,"call":"drain","args":{"watch":99}}\n', b'{"id":4,"call":"run","args":{"command":{"verb":1}}}\n'):  # fmt: skip
         writer.write(bad)
-        answer = json.loads(await asyncio.wait_for(reader.readline(), 10))
+        answer = json.loads(await asyncio.wait_for(reader.readline(), 60))
         assert answer["error"], bad
     writer.write(b'{"id":5,"call":"snapshot"}\n')
-    assert not json.loads(await asyncio.wait_for(reader.readline(), 10))["error"]
+    assert not json.loads(await asyncio.wait_for(reader.readline(), 60))["error"]
     writer.close()
 
 

@@ -109,7 +109,7 @@ class TestHeldOperations:
         self.approve(world)
         killing = asyncio.create_task(one.kill("ops-1", ""))
         with pytest.raises(Refused) as no:
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, 60)
         await killing
         assert no.value.why is Why.KILLED
         assert world.house.approvals.waiting() == ()

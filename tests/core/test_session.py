@@ -35,7 +35,7 @@ def silent(approval: Approval, remaining: float) -> None:
 async def held(one: Session, text: str = "DELETE FROM t") -> tuple[asyncio.Task[Permit], Ear]:
     ear = Ear()
     task = asyncio.create_task(one.ask(operation(text), ear))
-    await asyncio.wait_for(ear.first.wait(), 5)
+    await asyncio.wait_for(ear.first.wait(), 60)
     return task, ear
 
 
@@ -218,7 +218,7 @@ async def test_a_stricter_policy_holds_again() -> None:
     task, ear = await held(session(home))
     ear.first.clear()
     home.approvals.vote(1, vote(DBA, True, home.clock.now()))
-    await asyncio.wait_for(ear.first.wait(), 5)
+    await asyncio.wait_for(ear.first.wait(), 60)
     home.approvals.vote(2, vote(DBA, True, home.clock.now()))
     assert not task.done()
     home.approvals.vote(2, vote(DBA2, True, home.clock.now()))

@@ -204,5 +204,5 @@ async def test_closing_waits_for_what_is_on_its_way_back(office: Office, monkeyp
     again = await office.custody.issue(office.session("8"), office.shelf)
     office.shelf.slow.clear()
     office.custody.give_back("orders-db", office.shelf, again.name)
-    await asyncio.wait_for(office.custody.close(), 5)
+    await asyncio.wait_for(office.custody.close(), 60)
     assert office.shelf.there == {"made_8"}, "the next start sweeps it"

@@ -90,8 +90,8 @@ def test_a_program_that_does_not_end_is_ended_with_all_it_started(
         began = time.monotonic()
         tool = script(tmp_path / "tool", f"echo $$ > {pid}; {body}")
         assert "took longer than 0.4 s" in trouble(tool)
-        assert time.monotonic() - began < 5
-        deadline = time.monotonic() + 5
+        assert time.monotonic() - began < 30
+        deadline = time.monotonic() + 60
         while group := running(int(pid.read_text())):
             assert time.monotonic() < deadline, group
 
@@ -99,7 +99,7 @@ def test_a_program_that_does_not_end_is_ended_with_all_it_started(
 def test_a_program_that_does_not_stop_printing_is_stopped(tmp_path: Path) -> None:
     began = time.monotonic()
     assert f"more than {MAX_BYTES} bytes" in trouble(script(tmp_path / "tool", "yes"))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize(

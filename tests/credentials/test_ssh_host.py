@@ -22,7 +22,7 @@ def test_a_host_certificate_as_ssh_keygen_reads_it(tmp_path: Path) -> None:
     made = HostCa.kept(tmp_path).certify(host_key(), ("bastion.example.com", "10.0.0.5", "10.0.0.5"), now=NOW)
     (tmp_path / "cert.pub").write_text(made.certificate + "\n")
     shown = subprocess.run(
-        ["ssh-keygen", "-L", "-f", str(tmp_path / "cert.pub")], capture_output=True, text=True, check=True, timeout=30
+        ["ssh-keygen", "-L", "-f", str(tmp_path / "cert.pub")], capture_output=True, text=True, check=True, timeout=60
     ).stdout
     assert "ssh-ed25519-cert-v01@openssh.com host certificate" in shown
     assert shown.count("10.0.0.5") == 1 and "bastion.example.com" in shown

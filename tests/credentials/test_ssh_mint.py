@@ -73,7 +73,7 @@ async def test_a_real_sshd_takes_it_for_its_account_alone(tmp_path: Path) -> Non
             return subprocess.run(
                 ["ssh", "-F", "none", "-p", str(server.port), "-i", str(tmp_path / "key"), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
                  "-o", f"UserKnownHostsFile={tmp_path}/known", f"{server.user}@127.0.0.1", "true"],
-                capture_output=True, timeout=20, check=False,
+                capture_output=True, timeout=60, check=False,
             ).returncode  # fmt: skip
 
         mine = await SshLogins(ca, server.user, "g1", SystemClock(), lasts=300.0).issue("s1", "https://idp#bot", None)

@@ -81,7 +81,7 @@ class Impostor:
     def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()
-        self._thread.join(10)
+        self._thread.join(60)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def test_a_server_that_drips_is_given_up(
     monkeypatch.setattr(vault, "TIMEOUT", 0.6)
 
     def drip(handler: BaseHTTPRequestHandler) -> None:
-        until = time.monotonic() + 3
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             handler.wfile.write(b"H")
             handler.wfile.flush()
@@ -165,7 +165,7 @@ def test_a_server_that_drips_is_given_up(
     impostor.answer = drip
     began = time.monotonic()
     assert "no answer within 0.6 s" in trouble(where)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
 
 
 def test_who_it_is_talking_to_is_checked(

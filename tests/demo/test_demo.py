@@ -40,7 +40,7 @@ def temporary() -> Iterator[dict[str, str]]:
     directory = Path(tempfile.mkdtemp(prefix="hooptui-test-"))
     directory.chmod(0o755)
     yield os.environ | {"TMPDIR": str(directory), "TERM": "xterm-256color"}
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while list(directory.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert list(directory.iterdir()) == []
@@ -130,12 +130,12 @@ def test_killed_in_the_middle_the_journal_verifies_and_nothing_runs_on(
     with subprocess.Popen(
         [*DEMO, "--headless", "--seconds", "60", "--dir", str(directory)], env=temporary, stderr=subprocess.DEVNULL
     ) as running:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not any(b'"decided"' in path.read_bytes() for path in directory.glob("state/journal/*.jsonl")):
             assert running.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
         running.send_signal(sent)
-        running.wait(20)
+        running.wait(60)
     assert gone(temporary["TMPDIR"]) and gone(str(tmp_path))
     checked = verify(directory / "state")
     assert checked.status == 0, checked.findings

@@ -170,7 +170,7 @@ approvals: {{remind: 500ms}}
     def do(self, verb: str, **args: str) -> Outcome:
         return self.on_bed(self.desk.run(Command(verb, args)))
 
-    def until(self, what: Callable[[], T], *, seconds: float = 20.0) -> T:
+    def until(self, what: Callable[[], T], *, seconds: float = 60.0) -> T:
         """Poll until `what` gives something true."""
         deadline = time.monotonic() + seconds
         while True:

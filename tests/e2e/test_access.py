@@ -93,7 +93,7 @@ def test_a_session_opened_in_the_last_second_ends_with_the_grant(world: Bed, lat
     began = time.monotonic()
     out, err, code = late.end()
     assert (out, code) == ("2\n", 2) and "the access that was granted is over" in err
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 50
     world.until(lambda: roles(world) == [])
     asked = Waiting(world, "-c", "SELECT 3", token=token)
     asked.hears("access needs approval")

@@ -72,7 +72,7 @@ class Front:
 
     async def back(self, page: Page) -> None:
         """Until the browser, after the provider's own posts and redirects, is here again."""
-        ends = time.monotonic() + 20
+        ends = time.monotonic() + 60
         while time.monotonic() < ends:
             try:
                 if (await page.url()).startswith(self.url) and await page.evaluate("document.readyState") == "complete":
@@ -153,7 +153,7 @@ async def test_a_device_is_let_in_by_a_saml_login(front: Front) -> None:
 
     def ask(path: str, **form: str) -> dict[str, Any]:
         data = urllib.parse.urlencode(form).encode()
-        with urllib.request.urlopen(f"{front.url}{path}", data, timeout=20, context=trust) as answer:
+        with urllib.request.urlopen(f"{front.url}{path}", data, timeout=60, context=trust) as answer:
             return dict(json.loads(answer.read()))
 
     started = await asyncio.to_thread(ask, "/v1/device", purpose="INC-1")

@@ -79,7 +79,7 @@ def test_a_lease_is_a_password_until_it_is_taken_back(world: Bed) -> None:
     assert view.sessions == 1
     outcome = world.do("revoke", what=made.id, reason="laptop lost")
     assert outcome.ok and outcome.data == {"sessions": 1}
-    _, err = world.finish(psql, timeout=20)
+    _, err = world.finish(psql, timeout=60)
     assert "laptop lost" in err
     again = world.psql("SELECT 1", token=secret.reveal())
     assert again.returncode == 2 and "the lease was revoked" in again.stderr
@@ -93,8 +93,8 @@ def test_a_blocked_identity_is_out_at_once_and_stays_out(world: Bed) -> None:
     outcome = world.do("block", identity=session.id, reason="leaked key")
     assert outcome.ok, outcome.text
     assert outcome.data["sessions"] == 1 and outcome.data["confirmed"] is True
-    assert time.monotonic() - began < 10
-    _, err = world.finish(psql, timeout=20)
+    assert time.monotonic() - began < 50
+    _, err = world.finish(psql, timeout=60)
     assert "leaked key" in err
     refused = world.psql("SELECT 1", token=token)
     assert refused.returncode == 2 and "locked you out" in refused.stderr
@@ -119,7 +119,7 @@ def test_access_is_asked_for_given_and_taken_back(world: Bed) -> None:
     world.until(lambda: [one.id for one in world.snapshot().sessions] == [session.id])
     outcome = world.do("revoke", what=str(held.number), reason="over")
     assert outcome.ok and outcome.data["sessions"] == 1
-    _, err = world.finish(psql, timeout=20)
+    _, err = world.finish(psql, timeout=60)
     assert "took back the access" in err
 
 
@@ -132,7 +132,7 @@ def test_a_vote_over_the_socket_is_by_whoever_proved_who_they_are(world: Bed) ->
     own = remote(world, command, world.token("clumsy", ("dba",)))
     assert not own.ok and "cannot judge it" in own.text
     assert remote(world, command, world.token("ops-2", ("dba",))).ok
-    world.finish(psql, timeout=20)
+    world.finish(psql, timeout=60)
     [voted] = world.until(lambda: votes(world, held.number))
     assert (voted.by, voted.groups) == (f"{world.issuer.url}#ops-2", ("dba",))
     told = subprocess.run(

@@ -133,7 +133,7 @@ async def test_asyncpg_cancel_and_listen(world: Bed) -> None:
         heard: asyncio.Queue[str] = asyncio.Queue()
         await connection.add_listener("news", lambda *args: heard.put_nowait(args[3]))
         world.server.sql("NOTIFY news, 'hello'", database=world.database)
-        assert await asyncio.wait_for(heard.get(), 10) == "hello"
+        assert await asyncio.wait_for(heard.get(), 60) == "hello"
     finally:
         await connection.close()
 
@@ -160,7 +160,7 @@ def test_a_notification_names_its_sender(world: Bed) -> None:
     with psycopg.connect(world.dsn(), autocommit=True) as connection:
         connection.execute("LISTEN here")
         connection.execute("NOTIFY here, 'hello'")
-        [heard] = list(connection.notifies(timeout=10, stop_after=1))
+        [heard] = list(connection.notifies(timeout=60, stop_after=1))
         assert (heard.payload, heard.pid) == ("hello", connection.info.backend_pid)
         assert connection.execute("SELECT pg_backend_pid()").fetchone() == (heard.pid,)
 

@@ -54,7 +54,7 @@ class Client:
             return lease.id, secret
 
         self.lease, self.secret = world.on_gateway(issue())
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / "id")], check=True, timeout=30)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / "id")], check=True, timeout=60)
         signed = SshCa.kept(world.state).sign((home / "id.pub").read_bytes(), who, self.lease, now=gateway.clock.now())
         (home / "id-cert.pub").write_text(signed.certificate + "\n")
         host_key = (world.state / "ssh_host_ed25519.pub").read_text().strip()
@@ -132,7 +132,7 @@ def test_a_held_command_waits_for_a_person(house: Bed, client: Client) -> None:
     held = house.held()
     assert (held.via, held.target, held.rule) == ("ssh", "web-01", "ssh-restarts")
     assert house.do("approve", number=str(held.number), reason="INC-9").ok
-    out, err = held_by.communicate(timeout=30)
+    out, err = held_by.communicate(timeout=60)
     assert (out, held_by.returncode) == ("done", 0)
     assert f"#{held.number}" in err, "the client was told why it waits"
 
@@ -161,7 +161,7 @@ def test_a_reviewer_sees_paths_masked(house: Bed, client: Client) -> None:
     assert any("/tmp/plain.txt" in value for _, value in held.facts)
     assert card not in repr(held) + repr(review) + repr(house.snapshot())
     assert house.do("deny", number=str(held.number), reason="no such files").ok
-    out, err = held_by.communicate(timeout=30)
+    out, err = held_by.communicate(timeout=60)
     assert held_by.returncode == 126 and not Path(f"/tmp/of-{card}.txt").exists()
     house.seen.append(out)
     assert "no such files" in err
@@ -177,7 +177,7 @@ def test_a_kill_ends_it_and_says_so(house: Bed, client: Client) -> None:
     [session] = house.until(lambda: [one for one in house.snapshot().sessions if one.state == "running"])
     outcome = house.do("kill", session=session.id, reason="enough")
     assert outcome.ok, outcome.text
-    _, err = sleeping.communicate(timeout=30)
+    _, err = sleeping.communicate(timeout=60)
     assert sleeping.returncode != 0
     assert "enough" in err
 

@@ -107,7 +107,7 @@ class Site:
 
     def key(self, name: str) -> Path:
         path = self.home / name
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True, timeout=30)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True, timeout=60)
         return path
 
     def lease(self) -> str:
@@ -275,7 +275,7 @@ def test_a_certificate_with_nothing_but_ssh(site: Site) -> None:
     assert process.returncode == 0, said + rest.decode()
     Path(f"{key}-cert.pub").write_bytes(out)
     shown = subprocess.run(
-        ["ssh-keygen", "-L", "-f", f"{key}-cert.pub"], capture_output=True, text=True, timeout=30, check=True
+        ["ssh-keygen", "-L", "-f", f"{key}-cert.pub"], capture_output=True, text=True, timeout=60, check=True
     ).stdout
     [issued] = site.bed.until(
         lambda: [one for one in site.journal(CertificateIssued) if one.identity.endswith("#agent-5")]

@@ -119,7 +119,7 @@ def running(directory: Path, **changes: Any) -> Iterator[Double]:
 
     thread = threading.Thread(target=work, name="portal double")
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(60)
     double.info = {
         "name": "prod-eu", "version": "0.1.0", "ca": own.ca.read_text(),
         "listeners": {"pg": "localhost:5432", "ssh": "0.0.0.0:2222", "k8s": "bastion.example.com:6443"},
@@ -132,4 +132,4 @@ def running(directory: Path, **changes: Any) -> Iterator[Double]:
         yield double
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(20)
+        thread.join(60)

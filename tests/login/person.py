@@ -79,7 +79,7 @@ class Person:
         parts = urllib.parse.urlsplit(url)
         request = urllib.request.Request(url, data, {"Origin": f"{parts.scheme}://{parts.netloc}"} if data else {})
         try:
-            with self._opener.open(request, timeout=20) as answer:
+            with self._opener.open(request, timeout=60) as answer:
                 return answer.url, Page(answer.read().decode())
         except urllib.error.HTTPError as refused:
             with refused:

@@ -248,7 +248,7 @@ def test_programs_that_run_side_by_side_log_in_once(home: Home, portal: Double) 
     for one in threads:
         one.start()
     for one in threads:
-        one.join(30)
+        one.join(60)
     assert done == [0] * 5 and portal.issued == 1
 
 

@@ -126,11 +126,11 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     def first() -> None:
         with files.locked(tmp_path / "lock"):
             inside.set()
-            assert go.wait(20)
+            assert go.wait(60)
             order.append("first")
 
     def second() -> None:
-        assert inside.wait(20)
+        assert inside.wait(60)
         go.set()
         with files.locked(tmp_path / "lock"):
             order.append("second")
@@ -139,5 +139,5 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     for one in threads:
         one.start()
     for one in threads:
-        one.join(20)
+        one.join(60)
     assert order == ["first", "second"]

@@ -183,9 +183,9 @@ def test_ctrl_c_is_a_sentence_and_leaves_nothing(portal: Double, tmp_path: Path)
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]}, cwd=Path(__file__).parents[2],
     )  # fmt: skip
-    assert waiting.wait(30)
+    assert waiting.wait(60)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert out == "" and "Traceback" not in err and err.endswith("hooptui login: given up\n")
     assert not list(tmp_path.rglob("login.json"))

@@ -68,7 +68,7 @@ class Receiver:
         return answer if isinstance(answer, web.Response) else web.Response(status=int(answer))
 
     async def next(self) -> Received:
-        return await asyncio.wait_for(self.arrived.get(), 10)
+        return await asyncio.wait_for(self.arrived.get(), 60)
 
     def settings(self, **more: Any) -> Webhook:
         return Webhook(**({"name": "pager", "url": self.url, "secret": SECRET, "timeout": 5.0, "backoff": 0.01} | more))

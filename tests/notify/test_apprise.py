@@ -78,7 +78,7 @@ async def test_a_service_that_hangs_takes_only_itself() -> None:
 
     def hang(*_: str) -> bool:
         started.set()
-        return go.wait(10)
+        return go.wait(60)
 
     channel = AppriseChannel(settings("json://x", timeout=0.05), hang)
     with pytest.raises(NotSent, match=r"no answer within 0.05 s"):

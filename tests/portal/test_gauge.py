@@ -39,7 +39,7 @@ async def connected(bed: Bed) -> AsyncIterator[tuple[asyncio.StreamReader, async
 async def says(reader: asyncio.StreamReader) -> bytes:
     """All that comes until the other side hangs up."""
     with contextlib.suppress(ConnectionError, ssl.SSLError):
-        return await asyncio.wait_for(reader.read(), 10)
+        return await asyncio.wait_for(reader.read(), 60)
     return b""
 
 
@@ -47,7 +47,7 @@ GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -85,7 +85,7 @@ async def test_who_sends_headers_slowly_is_cut(bed: Bed, monkeypatch: pytest.Mon
                 await writer.drain()
                 await asyncio.sleep(0.03)
         assert await says(reader) == b""
-    assert asyncio.get_running_loop().time() - began < 5
+    assert asyncio.get_running_loop().time() - began < 30
     await until(lambda: listening(bed).connections == 0)
 
 
@@ -264,7 +264,7 @@ async def test_an_endless_body_is_cut(bed: Bed) -> None:
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             while sent < 4 * 1024 * 1024 and not reader.at_eof():
                 writer.write(b"4000\r\n" + b"a" * 0x4000 + b"\r\n")
-                await asyncio.wait_for(writer.drain(), 5)
+                await asyncio.wait_for(writer.drain(), 60)
                 sent += 0x4000
                 await asyncio.sleep(0)
         assert sent < 4 * 1024 * 1024

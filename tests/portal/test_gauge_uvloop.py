@@ -16,7 +16,7 @@ from tests.portal.porter import portal_bed
 
 def connect(port: int, tls: ssl.SSLContext) -> ssl.SSLSocket:
     """A client that blocks, so that no loop of ours closes it on the side."""
-    plain = socket.create_connection(("127.0.0.1", port), timeout=10)
+    plain = socket.create_connection(("127.0.0.1", port), timeout=60)
     return tls.wrap_socket(plain, server_hostname="localhost")
 
 

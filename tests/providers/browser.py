@@ -37,7 +37,7 @@ FLAGS = (
     "--force-color-profile=srgb", "--remote-debugging-port=0", "--remote-debugging-address=127.0.0.1",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 )  # fmt: skip
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds for a page to be there."""
 
 
@@ -305,7 +305,7 @@ def chromium(*, trust: Sequence[str] = ()) -> Iterator[Chromium]:
         finally:
             process.terminate()
             try:
-                process.wait(10)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

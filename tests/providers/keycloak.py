@@ -83,7 +83,7 @@ class Keycloak:
     def way(self, sp_entity_id: str, **changes: Any) -> SamlWay:
         """A SAML way with the provider as its own metadata describe it; see `portal`."""
         file = self._home / "idp.xml"
-        with urllib.request.urlopen(f"{self.url}/protocol/saml/descriptor", timeout=20) as answer:
+        with urllib.request.urlopen(f"{self.url}/protocol/saml/descriptor", timeout=60) as answer:
             file.write_bytes(answer.read())
         settings = {"groups": "groups", "name": "username"} | changes
         return SamlWay(
@@ -129,12 +129,12 @@ class Keycloak:
         """Log in as this person where an AuthnRequest leads, without a browser; the form that a browser would post."""
         jar = http.cookiejar.CookieJar(_Loopback())
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
-        with opener.open(where, timeout=20) as page:
+        with opener.open(where, timeout=60) as page:
             action = re.search(r'<form[^>]* action="([^"]+)"', page.read().decode())
         if action is None:
             raise AssertionError(f"no login form at {where[:80]}")
         form = urllib.parse.urlencode({"username": user, "password": self.passwords[user], "credentialId": ""}).encode()
-        with opener.open(html.unescape(action[1]), form, timeout=20) as page:
+        with opener.open(html.unescape(action[1]), form, timeout=60) as page:
             fields = re.findall(r'<input[^>]* name="([^"]+)" value="([^"]*)"', page.read().decode(), re.IGNORECASE)
         return {name: html.unescape(value) for name, value in fields}
 
@@ -189,7 +189,7 @@ def keycloak() -> Iterator[Keycloak]:
         finally:
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -214,7 +214,7 @@ def distribution() -> Path:
 def _need_tools() -> None:
     lacking = [program for program in ("java", "mvn") if shutil.which(program) is None]
     if not lacking:
-        said = subprocess.run(["java", "-version"], capture_output=True, text=True, timeout=30, check=True).stderr
+        said = subprocess.run(["java", "-version"], capture_output=True, text=True, timeout=60, check=True).stderr
         found = re.search(r'version "(\d+)', said)
         if found is None or int(found[1]) < LEAST_JAVA:
             lacking = [f"java {LEAST_JAVA}"]
@@ -271,7 +271,7 @@ def _listening(process: subprocess.Popen[bytes], log: Path) -> str:
 
 def _json(ask: str | urllib.request.Request, data: bytes | None = None) -> Any:
     try:
-        with urllib.request.urlopen(ask, data, timeout=30) as answer:
+        with urllib.request.urlopen(ask, data, timeout=60) as answer:
             return json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as refused:
         with refused:

@@ -75,6 +75,6 @@ def _in_wheel() -> tuple[Path, tuple[str, ...]] | None:
 
 
 def _new_enough(program: str) -> bool:
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60, check=True).stdout
     major, minor = said.strip().removeprefix("v").split(".")[:2]
     return (int(major), int(minor)) >= LEAST

@@ -136,7 +136,7 @@ class OidcProvider:
         if self._process.stdin is not None and not self._process.stdin.closed:
             self._process.stdin.close()
         try:
-            self._process.wait(10)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -200,7 +200,7 @@ class OidcProvider:
         data = None if form is None else urllib.parse.urlencode(form).encode()
         opener = urllib.request.build_opener(_Stay(), urllib.request.HTTPCookieProcessor(jar), *self._handlers())
         try:
-            with opener.open(urllib.request.Request(where, data), timeout=20) as answer:
+            with opener.open(urllib.request.Request(where, data), timeout=60) as answer:
                 return answer.status, "", answer.read()
         except urllib.error.HTTPError as other:
             with other:
@@ -210,7 +210,7 @@ class OidcProvider:
         data = urllib.parse.urlencode(form).encode()
         opener = urllib.request.build_opener(_Stay(), *self._handlers())
         try:
-            with opener.open(urllib.request.Request(f"{self.url}{path}", data), timeout=20) as answer:
+            with opener.open(urllib.request.Request(f"{self.url}{path}", data), timeout=60) as answer:
                 return dict(json.loads(answer.read() or b"{}"))
         except urllib.error.HTTPError as refused:
             with refused:
@@ -223,7 +223,7 @@ class OidcProvider:
         ask = urllib.request.Request(
             f"{self._control}/{act}", json.dumps(what).encode(), {"Authorization": f"Bearer {self._key}"}
         )
-        with urllib.request.urlopen(ask, timeout=20) as answer:
+        with urllib.request.urlopen(ask, timeout=60) as answer:
             return dict(json.loads(answer.read()))
 
 
@@ -286,7 +286,7 @@ def oidc_provider(
     process.stdin.flush()
     said = process.stdout.readline()
     if not said:
-        raise AssertionError(f"the provider did not start; it ended with {process.wait(10)}")
+        raise AssertionError(f"the provider did not start; it ended with {process.wait(60)}")
     started = json.loads(said)
     context = ssl.create_default_context(cafile=str(tls[2])) if tls else None
     made = OidcProvider(started["issuer"], known, started["control"], key, process, context, tls[2] if tls else None)

@@ -31,7 +31,7 @@ def record(command: list[str], keys: list[tuple[str, str]], columns: int, rows: 
         os.chdir(cwd)
         os.execvpe(command[0], command, environment)
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    out, deadline = bytearray(), time.monotonic() + 20
+    out, deadline = bytearray(), time.monotonic() + 60
     waiting, seen = list(keys), 0
     try:
         while time.monotonic() < deadline:
@@ -72,7 +72,7 @@ class Tmux:
         show = f"stty raw -echo; cat {file}; : > {done}; exec sleep 60"
         self._run("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows), "-s", "t", show)
         try:
-            deadline = time.monotonic() + 15
+            deadline = time.monotonic() + 60
             while not done.exists():
                 assert time.monotonic() < deadline, "tmux did not show it"
                 time.sleep(0.01)
@@ -90,7 +90,7 @@ class Tmux:
     def _run(self, *words: str) -> str:
         environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "xterm-256color", "HOME": str(self._home)}
         return subprocess.run(
-            ["tmux", "-u", "-S", self._socket, *words], capture_output=True, check=True, timeout=20, env=environment
+            ["tmux", "-u", "-S", self._socket, *words], capture_output=True, check=True, timeout=60, env=environment
         ).stdout.decode()
 
 

@@ -37,7 +37,7 @@ class Hands:
     async def until(self, what: Callable[[], object], words: str) -> None:
         """Look again until `what` is so."""
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not what():
                     await self.pilot.pause(0.02)
         except TimeoutError:

@@ -100,7 +100,7 @@ async def test_the_poller_itself_lives_on() -> None:
     desk.snapshot = sometimes
     app = HooptuiApp(desk, interval=0.01, environment={})
     async with app.run_test(size=NARROW) as pilot:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while rounds < 5:
                 await pilot.pause(0.01)
         assert app.snapshot is not None

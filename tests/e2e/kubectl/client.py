@@ -165,7 +165,7 @@ class Running:
         self.process.stdin.write(text.encode())
         self.process.stdin.flush()
 
-    def until(self, pattern: str, *, within: float = 30.0) -> re.Match[str]:
+    def until(self, pattern: str, *, within: float = 60.0) -> re.Match[str]:
         """Wait until it has said this."""
         deadline = time.monotonic() + within
         while (found := re.search(pattern, self.out + self.err)) is None:
@@ -180,7 +180,7 @@ class Running:
         self.join()
         return self.out + self.err
 
-    def end(self, *, within: float = 30.0) -> int:
+    def end(self, *, within: float = 60.0) -> int:
         """Wait for its end; its exit status."""
         if self.process.stdin is not None and not self.process.stdin.closed:
             self.process.stdin.close()
@@ -189,8 +189,8 @@ class Running:
         return code
 
     def join(self) -> None:
-        self.process.wait(10)
+        self.process.wait(60)
         if self.process.stdin is not None and not self.process.stdin.closed:
             self.process.stdin.close()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)

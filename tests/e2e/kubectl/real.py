@@ -35,7 +35,7 @@ def _program(*command: str, log: Path) -> Iterator[None]:
         finally:
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
 
@@ -90,7 +90,7 @@ def _ready(port: int, log: Path) -> None:
     deadline = time.monotonic() + READY_WITHIN
     while True:
         try:
-            with urllib.request.urlopen(asked, timeout=5, context=context):
+            with urllib.request.urlopen(asked, timeout=60, context=context):
                 return
         except (urllib.error.URLError, OSError):
             if time.monotonic() > deadline:

@@ -64,7 +64,7 @@ class ApiServer:
         return [one for one in self.asked if one.method not in ("GET", "HEAD")]
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
 
     async def serve(self, plug: Plug) -> None:
         limits = Limits()
@@ -331,5 +331,5 @@ def running(directory: Path) -> Iterator[ApiServer]:
 
         server.call(stop())
         server.loop.call_soon_threadsafe(server.loop.stop)
-        thread.join(10)
+        thread.join(60)
         server.loop.close()

@@ -36,11 +36,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     made = Cluster(Path(directory))
-    asyncio.run_coroutine_threadsafe(made.__aenter__(), loop).result(20)
+    asyncio.run_coroutine_threadsafe(made.__aenter__(), loop).result(60)
     try:
         yield made
     finally:
-        asyncio.run_coroutine_threadsafe(made.__aexit__(None, None, None), loop).result(20)
+        asyncio.run_coroutine_threadsafe(made.__aexit__(None, None, None), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()

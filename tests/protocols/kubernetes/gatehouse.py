@@ -103,7 +103,7 @@ class Gatehouse:
     programs: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
 
     def on_loop(self, work: Callable[[], T]) -> T:
         async def run() -> T:
@@ -115,7 +115,7 @@ class Gatehouse:
         return self.on_loop(self.door.house.approvals.waiting)
 
     def vote(self, approve: bool, reason: str = "") -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not (found := self.waiting()):
             assert time.monotonic() < deadline, "nothing waits"
             time.sleep(0.01)
@@ -137,7 +137,7 @@ class Gatehouse:
         ]
 
     def run(
-        self, command: list[str], *, stdin: bytes = b"", within: float = 30.0
+        self, command: list[str], *, stdin: bytes = b"", within: float = 60.0
     ) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
             command, input=stdin, capture_output=True, timeout=within, env=self.environment(), check=False
@@ -157,7 +157,7 @@ class Gatehouse:
     def connect(self, sni: str = "127.0.0.1") -> ssl.SSLSocket:
         context = ssl.create_default_context(cafile=str(self.home / "ca.crt"))
         context.check_hostname = False
-        raw = socket.create_connection(("127.0.0.1", self.port), 10)
+        raw = socket.create_connection(("127.0.0.1", self.port), 60)
         return context.wrap_socket(raw, server_hostname=sni)
 
     def say(self, raw: bytes, *, sni: str = "127.0.0.1") -> bytes:
@@ -250,7 +250,7 @@ def open_gate(
         gate = KubernetesGate(door, {NAME: target}, tls, limits or Limits(), mask_key=KEY, custody=custody)
         return gate, await gate.start("127.0.0.1", 0), custody
 
-    gate, port, custody = asyncio.run_coroutine_threadsafe(build(), loop).result(20)
+    gate, port, custody = asyncio.run_coroutine_threadsafe(build(), loop).result(60)
     gatehouse = Gatehouse(gate, door, book, judge, server, login, port, home, loop, removed, unhandled)
     shutil.copy(papers.ca, home / "ca.crt")
     _kubeconfig(home / "config", f"https://127.0.0.1:{port}/clusters/{NAME}", home / "ca.crt", TOKEN)
@@ -269,7 +269,7 @@ def open_gate(
         gatehouse.call(gate.close())
         gatehouse.call(custody.close())
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()
         shutil.rmtree(home)
     assert unhandled == []

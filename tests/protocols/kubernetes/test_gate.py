@@ -170,9 +170,9 @@ def test_slow_heads_and_bodies_end(house: Gatehouse) -> None:
 
 
 def test_no_tls_is_turned_away(house: Gatehouse) -> None:
-    with socket.create_connection(("127.0.0.1", house.port), 10) as sock:
+    with socket.create_connection(("127.0.0.1", house.port), 60) as sock:
         sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
-        sock.settimeout(10)
+        sock.settimeout(60)
         try:
             while sock.recv(100):
                 pass

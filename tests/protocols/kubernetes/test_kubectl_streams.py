@@ -117,7 +117,7 @@ def test_a_killed_exec_ends_with_the_operators_words(house: Gatehouse, server: A
     assert running.stdout and running.stdout.readline() == b"ready\n"
     killed = house.call(house.door.sessions[-1].kill("ops-1", "enough"))
     assert not killed.confirmed and "closed" in killed.how and "cannot be seen" in killed.how
-    _, err = running.communicate(timeout=10)
+    _, err = running.communicate(timeout=60)
     assert running.returncode == 1 and b"terminated by ops-1: enough" in err
     until(lambda: server.streams == 0)
 

@@ -36,7 +36,7 @@ class Thread:
         async def begin() -> asyncio.Task[None]:
             return asyncio.get_running_loop().create_task(work)
 
-        return asyncio.run_coroutine_threadsafe(begin(), self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(begin(), self.loop).result(60)
 
     def stop(self, *tasks: asyncio.Task[None]) -> None:
         async def end() -> None:
@@ -45,7 +45,7 @@ class Thread:
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.sleep(0)
 
-        asyncio.run_coroutine_threadsafe(end(), self.loop).result(10)
+        asyncio.run_coroutine_threadsafe(end(), self.loop).result(60)
 
 
 class Exec:
@@ -173,5 +173,5 @@ class TestKubernetes(ProtocolContract):
             yield KubernetesWorld(house, thread, server, file)
         until(lambda: server.streams == 0)
         thread.loop.call_soon_threadsafe(thread.loop.stop)
-        thread._thread.join(10)
+        thread._thread.join(60)
         thread.loop.close()

@@ -137,14 +137,14 @@ class Served:
         self.cluster = Cluster(home)
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self.cluster.__aenter__(), self.loop).result(30)
+        asyncio.run_coroutine_threadsafe(self.cluster.__aenter__(), self.loop).result(60)
         self.port, self.ca = self.cluster.port, self.cluster.ca_file
         self.token = self.cluster.people.issue(ADMIN)
 
     def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self.cluster.__aexit__(None, None, None), self.loop).result(30)
+        asyncio.run_coroutine_threadsafe(self.cluster.__aexit__(None, None, None), self.loop).result(60)
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self.loop.close()
 
 
@@ -205,7 +205,7 @@ def asked(way: Way, sock: ssl.SSLSocket, prefix: str, token: str) -> bytes:
 def direct(served: Served) -> ssl.SSLSocket:
     context = ssl.create_default_context(cafile=str(served.ca))
     context.check_hostname = False
-    return context.wrap_socket(socket.create_connection(("127.0.0.1", served.port), 10), server_hostname="127.0.0.1")
+    return context.wrap_socket(socket.create_connection(("127.0.0.1", served.port), 60), server_hostname="127.0.0.1")
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)

@@ -176,7 +176,7 @@ class Gatehouse:
             input=stdin, text=True, capture_output=True, timeout=timeout, check=False,
         )  # fmt: skip
 
-    def until(self, condition: Callable[[], T], seconds: float = 10.0) -> T:
+    def until(self, condition: Callable[[], T], seconds: float = 60.0) -> T:
         """Wait for something that real programs bring about."""
         deadline = time.monotonic() + seconds
         while not (value := condition()):
@@ -242,14 +242,14 @@ def open_gate(
         )  # fmt: skip
         return gate, custody, await gate.start("127.0.0.1", 0)
 
-    gate, custody, port = asyncio.run_coroutine_threadsafe(make(), loop).result(10)
+    gate, custody, port = asyncio.run_coroutine_threadsafe(make(), loop).result(60)
     try:
         yield Gatehouse(gate, door, book, judge, port, made.ca, server, loop, unhandled, custody, removed)
         assert [context.get("message") for context in unhandled] == []
     finally:
-        asyncio.run_coroutine_threadsafe(_close(gate, custody), loop).result(20)
+        asyncio.run_coroutine_threadsafe(_close(gate, custody), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 
@@ -269,7 +269,7 @@ class Raw:
 
     def __init__(self, gatehouse: Gatehouse, database: str = "orders", *, minor: int = 0, token: str = TOKEN) -> None:
         context = ssl.create_default_context(cafile=gatehouse.ca)
-        plain = socket.create_connection(("127.0.0.1", gatehouse.port), timeout=10)
+        plain = socket.create_connection(("127.0.0.1", gatehouse.port), timeout=60)
         plain.sendall(build.SSL_REQUEST)
         assert plain.recv(1) == b"S"
         self._socket, self._lock = plain, threading.Lock()

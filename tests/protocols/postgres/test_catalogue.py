@@ -59,7 +59,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[Callable]:
     def go(scenario):
         async def main():
             asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
-            return await asyncio.wait_for(scenario, 20)
+            return await asyncio.wait_for(scenario, 60)
 
         with asyncio.Runner(loop_factory=factory) as runner:
             return runner.run(main())
@@ -361,7 +361,7 @@ def test_cancel_and_terminate_reach_that_backend_and_no_other(run, postgres, ups
             assert await catalogue.backend_gone(other)
             assert not await catalogue.backend_gone(backend, within=0.05)
             assert await catalogue.terminate_backend(backend)
-            assert await catalogue.backend_gone(backend, within=5.0)
+            assert await catalogue.backend_gone(backend, within=60.0)
             assert await catalogue.backend(backend.pid) is None
             assert not await catalogue.terminate_backend(backend)
             with pytest.raises(psycopg.OperationalError):

@@ -72,7 +72,7 @@ class Psql:
                 self.err += more
 
     def end(self) -> tuple[str, str, int]:
-        out, err = self.process.communicate(timeout=20)
+        out, err = self.process.communicate(timeout=60)
         return out.decode(), (self.err + err).decode(), self.process.returncode
 
 

@@ -44,7 +44,7 @@ class Knock:
 
     def __init__(self, house: Gatehouse, user: str) -> None:
         context = ssl.create_default_context(cafile=house.ca)
-        plain = socket.create_connection(("127.0.0.1", house.port), timeout=10)
+        plain = socket.create_connection(("127.0.0.1", house.port), timeout=60)
         plain.sendall(build.SSL_REQUEST)
         assert plain.recv(1) == b"S"
         self.socket = context.wrap_socket(plain, server_hostname="127.0.0.1")
@@ -105,7 +105,7 @@ def test_the_system_s_own_psql_binds_to_the_channel(house: Gatehouse) -> None:
         user=LEASE, password=LEASE_SECRET, sslmode="require", sslrootcert="/nowhere", channel_binding="require"
     )
     done = subprocess.run(
-        [program, "-XAtc", "SELECT 1", where], capture_output=True, text=True, timeout=30, check=False
+        [program, "-XAtc", "SELECT 1", where], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.stdout, done.stderr) == ("1\n", "")
 

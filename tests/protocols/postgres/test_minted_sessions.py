@@ -171,7 +171,7 @@ def test_many_sessions_at_once_and_none_is_left(house: Gatehouse) -> None:
     ends = [client.end() for client in clients]
     assert all(code == 0 for _, _, code in ends), ends
     assert len({out for out, _, _ in ends}) == 12
-    house.until(lambda: len(house.removed) == 12, 30)
+    house.until(lambda: len(house.removed) == 12, 60)
     assert all(one.confirmed for one in house.removed)
 
 

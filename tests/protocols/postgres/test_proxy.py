@@ -81,7 +81,7 @@ def test_psql_is_held_told_approved_and_served(house: Gatehouse) -> None:
     house.until(lambda: any(session.state == "held" for session in house.door.sessions))
     time.sleep(0.5)
     house.vote(True)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert out == "UPDATE 100\n"
     assert err.count(f"NOTICE:  held for approval #{approval.number}") >= 2
     assert "Ctrl-C withdraws it" in err
@@ -93,7 +93,7 @@ def test_psql_is_told_of_an_operators_no(house: Gatehouse) -> None:
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     house.vote(False, "not on a Friday")
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert out == ""
     assert "ERROR:  denied by ops-1: not on a Friday" in err
     assert house.server.sql("SELECT count(*) FROM orders", database="relayed") == "100"
@@ -106,7 +106,7 @@ def test_ctrl_c_withdraws_what_is_held(house: Gatehouse) -> None:
     )  # fmt: skip
     house.held()
     process.send_signal(2)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     assert "ERROR:  canceling statement due to user request" in err
     assert "writes-need-dba" in err
     assert not house.door.house.approvals.waiting()
@@ -121,7 +121,7 @@ def test_ctrl_c_cancels_what_runs(house: Gatehouse) -> None:
     )  # fmt: skip
     running(house, "pg_sleep(30)")
     process.send_signal(2)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=60)
     assert "canceling statement due to user request" in err
     finished = [event.body for event in house.book.events[before:] if isinstance(event.body, Finished)]
     assert [(body.ok, body.tag[:5]) for body in finished] == [(False, "57014")]
@@ -279,7 +279,7 @@ def test_copy_both_ways(connection: psycopg.Connection[tuple[object, ...]]) -> N
 def test_notifications_pass_at_any_time(connection: psycopg.Connection[tuple[object, ...]], house: Gatehouse) -> None:
     connection.execute("LISTEN news")
     house.server.sql("NOTIFY news, 'hello'", database="relayed")
-    got = next(connection.notifies(timeout=10, stop_after=1))
+    got = next(connection.notifies(timeout=60, stop_after=1))
     assert (got.channel, got.payload) == ("news", "hello")
 
 

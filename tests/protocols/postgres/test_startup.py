@@ -44,7 +44,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[Callable[[Awaitable[object]]
     def go(scenario: Awaitable[object]) -> object:
         async def main() -> object:
             asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
-            return await asyncio.wait_for(scenario, 20)
+            return await asyncio.wait_for(scenario, 60)
 
         with asyncio.Runner(loop_factory=factory) as runner:
             return runner.run(main())
@@ -61,7 +61,7 @@ class Door:
     results: asyncio.Queue[Greeted | Unwelcome]
 
     async def result(self) -> Greeted | Unwelcome:
-        return await asyncio.wait_for(self.results.get(), 10)
+        return await asyncio.wait_for(self.results.get(), 60)
 
     async def refusal(self) -> Unwelcome:
         found = await self.result()
@@ -108,7 +108,7 @@ class Client:
     """A client in raw bytes, blocking, used through a thread."""
 
     def __init__(self, port: int) -> None:
-        self.sock: socket.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.sock: socket.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
 
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)
@@ -557,7 +557,7 @@ def test_a_client_lost_before_the_hand_over_is_reported_to_the_relay(run, tls):
             hello = await opened.hello()
             relay = Relay()
             hello.hand_over(relay)
-            await asyncio.wait_for(relay.lost, 5)
+            await asyncio.wait_for(relay.lost, 60)
             assert relay.calls == ["made", "lost"]
 
     run(scenario())
@@ -651,7 +651,7 @@ def test_psql_shows_the_refusals(run, tls, postgres: PostgresServer):
         values = {"host": "localhost", "port": str(port), "user": "ops-1", "dbname": "orders", **settings}
         done = subprocess.run(
             [postgres.bin("psql"), "-X", "-w", "-c", "SELECT 1", " ".join(f"{k}={v}" for k, v in values.items())],
-            capture_output=True, text=True, timeout=15, env={"PGPASSWORD": TOKEN, "PATH": os.environ["PATH"]}, check=False,
+            capture_output=True, text=True, timeout=60, env={"PGPASSWORD": TOKEN, "PATH": os.environ["PATH"]}, check=False,
         )  # fmt: skip
         assert done.returncode == 2
         return done.stderr

@@ -88,12 +88,12 @@ class App(asyncio.Protocol):
     async def until(self, size: int) -> None:
         while len(self.got) < size:
             self.news.clear()
-            await asyncio.wait_for(self.news.wait(), 10)
+            await asyncio.wait_for(self.news.wait(), 60)
 
     async def over(self) -> None:
         while not self.lost:
             self.news.clear()
-            await asyncio.wait_for(self.news.wait(), 10)
+            await asyncio.wait_for(self.news.wait(), 60)
 
 
 class Pair:
@@ -221,7 +221,7 @@ def test_who_never_answers_a_farewell_is_cut_off(contexts, monkeypatch):
         pair = Pair(contexts)
         pair.settle()
         pair.ends[0].close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not pair.below[0].cut:
                 await asyncio.sleep(0.005)
 
@@ -333,7 +333,7 @@ async def serving(context: ssl.SSLContext) -> AsyncIterator[tuple[int, asyncio.Q
             sock, _ = await loop.sock_accept(listener)
             sock.setblocking(False)
             app = App()
-            await tls.accept(sock, context, app, within=10)
+            await tls.accept(sock, context, app, within=60)
             apps.put_nowait(app)
 
     task = loop.create_task(run())
@@ -392,7 +392,7 @@ def test_it_is_a_client_of_the_standard_library_s_server(contexts, loop_factory,
         sock = socket.create_connection(theirs.sockets[0].getsockname())
         sock.setblocking(False)
         app = App()
-        await tls.connect(sock, mine, app, host="127.0.0.1", within=10)
+        await tls.connect(sock, mine, app, host="127.0.0.1", within=60)
         assert app.transport is not None
         app.transport.write(b"x" * 200_000)
         await app.until(200_000)
@@ -413,7 +413,7 @@ def test_a_certificate_of_another_name_is_not_taken(contexts, loop_factory):
             sock.setblocking(False)
             app = App()
             with pytest.raises(ssl.SSLCertVerificationError):
-                await tls.connect(sock, contexts[1], app, host="another.example", within=10)
+                await tls.connect(sock, contexts[1], app, host="another.example", within=60)
             assert app.transport is None
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:
@@ -473,13 +473,13 @@ def test_the_other_side_may_change_its_keys_and_ask_for_ours(contexts, tmp_path:
             # Sent before the next line is typed, for a command is the first letter of what is read at once.
             said = b""
             while not re.search(rb">>> .*KeyUpdate", said):
-                said += await asyncio.wait_for(client.stdout.read(4096), 10)
+                said += await asyncio.wait_for(client.stdout.read(4096), 60)
             client.stdin.write(b"after\n")
             await app.until(13)
             assert app.got == b"before\nafter\n"
             app.transport.write(b"with new keys\n")
             app.transport.close()
-            rest, _ = await asyncio.wait_for(client.communicate(), 10)
+            rest, _ = await asyncio.wait_for(client.communicate(), 60)
             said += rest
             assert b"with new keys" in said and re.search(rb"<<< .*KeyUpdate", said), "ours have changed too"
             await app.over()

@@ -30,7 +30,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[Callable[[Awaitable[object]]
     def go(scenario):
         async def main():
             asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
-            return await asyncio.wait_for(scenario, 20)
+            return await asyncio.wait_for(scenario, 60)
 
         with asyncio.Runner(loop_factory=factory) as runner:
             return runner.run(main())
@@ -165,7 +165,7 @@ def test_cancel_reaches_the_running_query(run, postgres, sslmode):
             first = asyncio.create_task(session.dialogue.frame(1 << 20))
             await cancel(upstream, session.pid, session.key, address=session.address)
         assert codec.error_fields((await first)[1])["C"] == b"57014"
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 50
         await session.close()
 
     run(scenario())

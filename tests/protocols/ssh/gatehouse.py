@@ -70,7 +70,7 @@ class Gatehouse:
     programs: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
 
     def on_loop(self, work: Callable[[], T]) -> T:
         async def run() -> T:
@@ -82,7 +82,7 @@ class Gatehouse:
         return self.on_loop(self.door.house.approvals.waiting)
 
     def vote(self, approve: bool, reason: str = "") -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not (found := self.waiting()):
             assert time.monotonic() < deadline, "nothing waits"
             time.sleep(0.01)
@@ -111,7 +111,7 @@ class Gatehouse:
         ]  # fmt: skip
 
     def run(
-        self, command: list[str], *, stdin: bytes | None = b"", within: float = 30.0, env: dict[str, str] | None = None
+        self, command: list[str], *, stdin: bytes | None = b"", within: float = 60.0, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
             command, input=stdin, capture_output=True, timeout=within, env=self.environment(**(env or {})), check=False
@@ -183,7 +183,7 @@ def open_gate(
         )
         return gate, await gate.start("127.0.0.1", 0)
 
-    gate, port = asyncio.run_coroutine_threadsafe(build(), loop).result(20)
+    gate, port = asyncio.run_coroutine_threadsafe(build(), loop).result(60)
     gatehouse = Gatehouse(gate, door, book, judge, server, port, home, loop, ca)
     try:
         _equip(gatehouse, host)
@@ -199,7 +199,7 @@ def open_gate(
                         pipe.close()
         gatehouse.call(gate.close())
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()
         for file in sorted(home.rglob("*"), reverse=True):
             file.rmdir() if file.is_dir() else file.unlink()

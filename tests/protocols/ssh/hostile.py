@@ -28,7 +28,7 @@ class Neighbour:
         self.count = 0
         self.speaks()
 
-    def speaks(self, within: float = 10.0) -> None:
+    def speaks(self, within: float = 60.0) -> None:
         """A line there and back, through the gate."""
         self.count += 1
         line = b"still here %d\n" % self.count
@@ -64,8 +64,8 @@ async def intruder(gate: Gatehouse, **options: Any) -> asyncssh.SSHClientConnect
 
 
 def raw(gate: Gatehouse) -> socket.socket:
-    sock = socket.create_connection(("127.0.0.1", gate.port), 5)
-    sock.settimeout(10)
+    sock = socket.create_connection(("127.0.0.1", gate.port), 60)
+    sock.settimeout(60)
     return sock
 
 
@@ -85,7 +85,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-async def until(what: Callable[[], Any], within: float = 10.0) -> Any:
+async def until(what: Callable[[], Any], within: float = 60.0) -> Any:
     deadline = time.monotonic() + within
     while not (found := what()):
         assert time.monotonic() < deadline, "it did not come to that"
@@ -93,6 +93,6 @@ async def until(what: Callable[[], Any], within: float = 10.0) -> Any:
     return found
 
 
-def finished(process: subprocess.Popen[bytes], within: float = 20.0) -> tuple[bytes, bytes, int]:
+def finished(process: subprocess.Popen[bytes], within: float = 60.0) -> tuple[bytes, bytes, int]:
     out, err = process.communicate(timeout=within)
     return out, err, process.returncode

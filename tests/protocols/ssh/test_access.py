@@ -35,7 +35,7 @@ def test_access_is_asked_for_with_the_reason_and_once(gate: Gatehouse) -> None:
     first = [one.stderr.readline() for one in both if one.stderr is not None]
     gate.vote(True)
     for line, one in zip(first, both, strict=True):
-        out, err = one.communicate(timeout=20)
+        out, err = one.communicate(timeout=60)
         assert out == b"in[]\n", "the reason is for hooptui alone"
         assert b"access needs approval #1: production needs a reason" in line and b"access granted for" in err
     asked = gate.book.bodies(Asked)
@@ -46,7 +46,7 @@ def test_access_that_is_denied_ends_the_connection(gate: Gatehouse) -> None:
     gate.door.access = JIT
     program = gate.start(gate.through("echo in"), stdin=subprocess.DEVNULL)
     gate.vote(False, "not today")
-    out, err = program.communicate(timeout=20)
+    out, err = program.communicate(timeout=60)
     assert not out and b"not today" in err and program.returncode in (126, 255)
     until(lambda: gate.gate.connections == 0)
     assert not gate.server.sessions()
@@ -66,7 +66,7 @@ def test_a_session_whose_time_is_over_ends_politely(gate: Gatehouse) -> None:
     assert program.stdout is not None
     program.stdout.readline()
     gate.call(gate.door.sessions[-1].end(Why.DEADLINE, "this session's time is over"))
-    _, err = program.communicate(timeout=10)
+    _, err = program.communicate(timeout=60)
     assert program.returncode == 255 and b"time is over" in err
     until(lambda: not gate.server.sessions())
     assert len(gate.book.bodies(SessionClosed)) == 1
@@ -78,7 +78,7 @@ def test_a_gate_that_closes_leaves_nothing(server: SshServer) -> None:
         assert program.stdout is not None
         program.stdout.readline()
         gate.call(gate.gate.close())
-        assert program.wait(10) == 255
+        assert program.wait(60) == 255
         assert gate.gate.connections == 0
         until(lambda: not server.sessions())
         assert [len(gate.door.leavings), len(gate.book.bodies(SessionClosed))] == [1, 1]

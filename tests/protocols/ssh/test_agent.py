@@ -27,19 +27,19 @@ class Agent:
         subprocess.run(
             ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "of-the-client", "-f", str(home / "key")],
             check=True,
-            timeout=30,
+            timeout=60,
         )
         subprocess.run(
             ["ssh-add", "-q", str(home / "key")],
             check=True,
-            timeout=30,
+            timeout=60,
             env={**os.environ, "SSH_AUTH_SOCK": str(self.socket)},
         )
         self.key = (home / "key.pub").read_text().split()[1]
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_it_may_wait_for_a_person(gate: Gatehouse, agent: Agent, policy: Policy)
         env=gate.environment(SSH_AUTH_SOCK=str(agent.socket)),
     )  # fmt: skip
     gate.vote(True)
-    out, err = program.communicate(timeout=30)
+    out, err = program.communicate(timeout=60)
     assert agent.key.encode() in out and b"held for approval" in err
     policy.agents = hold()
     program = subprocess.Popen(
@@ -131,7 +131,7 @@ def test_it_may_wait_for_a_person(gate: Gatehouse, agent: Agent, policy: Policy)
         env=gate.environment(SSH_AUTH_SOCK=str(agent.socket)),
     )  # fmt: skip
     gate.vote(False, "not today")
-    out, err = program.communicate(timeout=30)
+    out, err = program.communicate(timeout=60)
     assert agent.key.encode() not in out and b"not today" in err
 
 

@@ -153,7 +153,7 @@ async def test_packets_of_one_byte_are_not_agreed_to(gate: Gatehouse, size: int)
                 return
 
         connection._channels[7] = Seven()  # type: ignore[assignment]
-        code, reason = await asyncio.wait_for(opened, 5)
+        code, reason = await asyncio.wait_for(opened, 60)
         assert code == asyncssh.OPEN_RESOURCE_SHORTAGE and "too small" in reason
         del connection._channels[7]
     finally:
@@ -194,7 +194,7 @@ async def test_who_swells_ends(gate: Gatehouse) -> None:
 
         connection._compressor = Bomb()  # type: ignore[assignment]
         connection.send_packet(MSG_DEBUG, Boolean(False), String(b""), String(b""))
-        await asyncio.wait_for(connection.wait_closed(), 10)
+        await asyncio.wait_for(connection.wait_closed(), 60)
         assert resident() - before < 150 * MIB, "the bomb itself is made in this process"
 
 
@@ -235,7 +235,7 @@ async def test_a_stalled_reader_that_reads_again_gets_it_all(gate: Gatehouse) ->
         assert session.size < 20_000_000
         assert connection._transport is not None
         connection._transport.resume_reading()
-        await asyncio.wait_for(session.chan.wait_closed(), 20)
+        await asyncio.wait_for(session.chan.wait_closed(), 60)
         assert session.size == 20_000_000 and session.chan.get_exit_status() == 0
     finally:
         connection.abort()
@@ -271,7 +271,7 @@ async def test_requests_behind_one_that_is_held(gate: Gatehouse) -> None:
         await until(gate.waiting)
         for _ in range(2 * transport.REQUESTS):
             connection.send_packet(MSG_GLOBAL_REQUEST, String("nothing@example"), Boolean(True))
-        await asyncio.wait_for(connection.wait_closed(), 10)
+        await asyncio.wait_for(connection.wait_closed(), 60)
         await asyncio.gather(listening, return_exceptions=True)
     await until(lambda: not gate.waiting())
 
@@ -360,7 +360,7 @@ async def test_what_is_no_text(gate: Gatehouse, name: str) -> None:
         connection._channels[90] = Number()  # type: ignore[assignment]
         connection._channels[91] = Number()  # type: ignore[assignment]
         connection.send_packet(MSG_CHANNEL_OPEN, String("session"), UInt32(91), UInt32(9999), UInt32(9999))
-        number = await asyncio.wait_for(opening, 5)
+        number = await asyncio.wait_for(opening, 60)
         opening = asyncio.get_running_loop().create_future()
         UNREADABLE[name](connection, number)
         # An answer to something plain comes behind whatever became of it; or the connection is over.

@@ -73,7 +73,7 @@ def test_what_is_due_at_once_goes_at_once_on_the_gateways_own_loop() -> None:
             await asyncio.sleep(0.001)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(asyncio.wait_for(run(), 30))
+        runner.run(asyncio.wait_for(run(), 60))
 
 
 async def test_a_prompt_behind_what_looked_like_a_key_is_not_held_as_long_as_that(

@@ -69,7 +69,7 @@ def free() -> int:
 
 def summed(connect: Callable[[], socket.socket], data: bytes = BIG) -> str:
     with connect() as there:
-        there.settimeout(20)
+        there.settimeout(60)
         there.sendall(data)
         there.shutdown(socket.SHUT_WR)
         answer = b""
@@ -79,7 +79,7 @@ def summed(connect: Callable[[], socket.socket], data: bytes = BIG) -> str:
 
 
 def tcp(port: int) -> Callable[[], socket.socket]:
-    return lambda: socket.create_connection(("127.0.0.1", port), 10)
+    return lambda: socket.create_connection(("127.0.0.1", port), 60)
 
 
 def listening(port: int) -> bool:
@@ -129,7 +129,7 @@ def test_a_dynamic_forward_is_judged_connection_by_connection(server: SshServer,
         until(lambda: listening(port))
 
         def socks(to: int) -> socket.socket:
-            there = socket.create_connection(("127.0.0.1", port), 10)
+            there = socket.create_connection(("127.0.0.1", port), 60)
             there.sendall(b"\x05\x01\x00")
             assert there.recv(2) == b"\x05\x00"
             there.sendall(b"\x05\x01\x00\x01" + socket.inet_aton("127.0.0.1") + to.to_bytes(2, "big"))
@@ -168,7 +168,7 @@ def test_a_remote_forward_that_is_allowed(server: SshServer, service: int, wante
         until(lambda: [one for one in gate.book.bodies(Finished) if one.tag.startswith("listening")])
         assert summed(tcp(port)) == hashlib.sha256(BIG).hexdigest()
         program.terminate()
-        program.wait(10)
+        program.wait(60)
         until(lambda: not listening(port))
 
 
@@ -213,14 +213,14 @@ def test_a_kill_closes_forwards(server: SshServer, service: int) -> None:
         port = free()
         program = gate.start(gate.through("-N", "-L", f"{port}:127.0.0.1:{service}"), stdin=subprocess.DEVNULL)
         until(lambda: listening(port))
-        with socket.create_connection(("127.0.0.1", port), 10) as there:
+        with socket.create_connection(("127.0.0.1", port), 60) as there:
             there.sendall(b"on its way")
             until(lambda: gate.door.sessions and gate.door.sessions[-1].counters.bytes_in)
             done = gate.call(gate.door.sessions[-1].kill("ops-1", "enough"))
             assert done.confirmed
-            there.settimeout(5)
+            there.settimeout(60)
             assert there.recv(100) == b""
-        assert program.wait(10) == 255
+        assert program.wait(60) == 255
         until(lambda: not server.sessions())
 
 

@@ -67,7 +67,7 @@ class Shell:
     def types(self, text: str) -> None:
         os.write(self.master, text.encode())
 
-    def sees(self, what: bytes, *, within: float = 20.0) -> None:
+    def sees(self, what: bytes, *, within: float = 60.0) -> None:
         """Wait for it among what has not been seen yet."""
         end = time.monotonic() + within
         while what not in self.shown:
@@ -91,7 +91,7 @@ def shell(gate: Gatehouse) -> Iterator[Shell]:
     finally:
         if made.program.poll() is None:
             made.program.send_signal(signal.SIGTERM)
-        made.program.wait(20)
+        made.program.wait(60)
         os.close(made.master)
 
 
@@ -123,7 +123,7 @@ def test_typed_lines_are_on_record_and_what_is_not_echoed_is_not(gate: Gatehouse
         made.types("stty -echo\r")
         made.sees(b"ready> ")
         made.types("exit 3\r")
-        assert made.program.wait(20) == 3
+        assert made.program.wait(60) == 3
     until(lambda: len(hints(gate)) >= 5)
     found = hints(gate)
     assert found[:3] == ["echo a''nswer", "read -s -p 'Password: ' word; echo", "echo a''nswer"]
@@ -142,7 +142,7 @@ def test_what_alarms_the_operator(gate: Gatehouse) -> None:
         made.sees(b"Permission denied")
         made.sees(b"ready> ")
         made.types("exit\r")
-        made.program.wait(20)
+        made.program.wait(60)
     until(lambda: len(gate.book.bodies(Alert)) >= before + 2)
     alerts = gate.book.bodies(Alert)[before:]
     assert [one.code for one in alerts] == ["watch", "watch"], "each of them once in a while, not each time"
@@ -159,7 +159,7 @@ def test_what_ends_the_session(gate: Gatehouse) -> None:
     with shell(gate) as made:
         made.types("sleep 300; rm -rf /nowhere/at-all\r")
         made.sees(b"terminated by rule wipes: reason of wipes")
-        assert made.program.wait(20) != 0
+        assert made.program.wait(60) != 0
     until(lambda: gate.book.bodies(KillAsked))
     [killed] = gate.book.bodies(KillAsked)
     assert killed.by == "rule wipes" and killed.reason == "reason of wipes"
@@ -170,7 +170,7 @@ def test_what_ends_the_session(gate: Gatehouse) -> None:
 def test_a_command_without_a_terminal_has_its_output_watched_and_no_hints(gate: Gatehouse) -> None:
     before = len(gate.book.bodies(Alert))
     done = subprocess.run(
-        gate.through("cat; echo Permission denied >&2"), input=b"unset HISTFILE\n", capture_output=True, timeout=30,
+        gate.through("cat; echo Permission denied >&2"), input=b"unset HISTFILE\n", capture_output=True, timeout=60,
         env=gate.environment(), check=False,
     )  # fmt: skip
     assert done.stdout == b"unset HISTFILE\n"

@@ -147,8 +147,8 @@ class Side:
     def leave(self, path: Path, running: subprocess.Popen[bytes]) -> None:
         """End a shared connection. A signal that comes just before OpenSSH's client begins to wait is not heard until it wakes."""
         words = ["ssh", "-F", str(self.config), "-S", str(path), "-O", "exit", HOST]
-        subprocess.run(words, capture_output=True, timeout=20, check=False, env=self.environment())
-        running.wait(20)
+        subprocess.run(words, capture_output=True, timeout=60, check=False, env=self.environment())
+        running.wait(60)
 
     @contextmanager
     def master(self) -> Any:
@@ -164,7 +164,7 @@ class Side:
 def master(gate: Gatehouse, config: Path, path: Path) -> subprocess.Popen[bytes]:
     """A connection that others can share at the socket `path`."""
     running = gate.start(["ssh", "-F", str(config), "-M", "-N", "-T", "-S", str(path), HOST], stdin=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not path.exists():
         assert running.poll() is None and time.monotonic() < deadline, "no master"
         time.sleep(0.01)

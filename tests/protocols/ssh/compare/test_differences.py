@@ -74,14 +74,14 @@ def forwards(side: Side) -> Seen:
 
 
 def with_an_agent(side: Side) -> Seen:
-    agent = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True, timeout=10).stdout
+    agent = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True, timeout=60).stdout
     named = dict(part.split("=", 1) for part in agent.replace("\n", "").split(";") if "=" in part)
     try:
         return side.run(
             side.ssh('test -S "$SSH_AUTH_SOCK" && echo agent || echo none', more=("-T", "-A")), status=None, SSH_AUTH_SOCK=named["SSH_AUTH_SOCK"]
         )  # fmt: skip
     finally:
-        subprocess.run(["kill", named["SSH_AGENT_PID"]], check=True, timeout=10)
+        subprocess.run(["kill", named["SSH_AGENT_PID"]], check=True, timeout=60)
 
 
 DIFFERENCES = {

@@ -83,10 +83,10 @@ def a_port_of_the_target(side: Side) -> bytes:
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            return until(partial(_summed, port), 15)
+            return until(partial(_summed, port), 60)
         finally:
             program.terminate()
-            program.wait(10)
+            program.wait(60)
 
 
 def _summed(port: int) -> bytes:
@@ -105,10 +105,10 @@ def a_port_listened_on_there(side: Side) -> bytes:
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            return until(partial(_summed, port), 15)
+            return until(partial(_summed, port), 60)
         finally:
             program.terminate()
-            program.wait(10)
+            program.wait(60)
 
 
 @SAME

@@ -179,7 +179,7 @@ def fed_from_a_file(side: Side) -> int:
     source, got = side.file("source", BIG), side.here / "got"
     with source.open("rb") as given, got.open("wb") as taken:
         program = side.start(side.ssh("sha256sum; exit 3"), stdin=given, stdout=taken)
-        assert program.wait(30) == 3
+        assert program.wait(60) == 3
     assert got.read_bytes().split()[0]
     return len(got.read_bytes())
 
@@ -232,7 +232,7 @@ def asked_and_answered(side: Side) -> list[bytes]:
         program.stdin.flush()
         heard.append(program.stdout.readline())
     program.stdin.close()
-    assert program.wait(10) == 7
+    assert program.wait(60) == 7
     return heard
 
 
@@ -281,8 +281,8 @@ def put_in_the_background(side: Side) -> object:
     """`-f` returns when the command has started, which then goes on."""
     command = side.ssh(f"sleep 0.3; echo done > {side.there}/done", more=("-f",))
     program = side.start(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    assert program.wait(20) == 0
-    until(lambda: (side.there / "done").exists() and (side.there / "done").read_bytes(), 10)
+    assert program.wait(60) == 0
+    until(lambda: (side.there / "done").exists() and (side.there / "done").read_bytes(), 60)
     return side.trees()
 
 
@@ -291,7 +291,7 @@ def interrupted(side: Side) -> int:
     program = side.start(side.ssh("echo up; exec sleep 300"), stdin=subprocess.DEVNULL)
     assert program.stdout is not None and program.stdout.readline() == b"up\n"
     program.send_signal(signal.SIGINT)
-    return program.wait(10)
+    return program.wait(60)
 
 
 @SAME
@@ -303,7 +303,7 @@ def cut_off_it_writes_into_nothing(side: Side) -> bool:
     assert program.stdout is not None and program.stdout.readline() == b"on\n"
     pid = int((side.there / "pid").read_text())
     program.kill()
-    program.wait(10)
+    program.wait(60)
     return bool(until(lambda: not os.path.exists(f"/proc/{pid}"), 10))
 
 
@@ -365,7 +365,7 @@ def a_slow_reader(side: Side) -> bytes:
     while part := program.stdout.read(1 << 20):
         got += part
         time.sleep(0.02)
-    assert program.wait(10) == 4
+    assert program.wait(60) == 4
     return short(bytes(got))
 
 
@@ -379,7 +379,7 @@ def one_slow_reader_does_not_stop_the_others(side: Side) -> Seen:
         counted = 1
         while part := slow.stdout.read(1 << 20):
             counted += len(part)
-        assert counted == 40_000_000 and slow.wait(10) == 0
+        assert counted == 40_000_000 and slow.wait(60) == 0
     return seen
 
 
@@ -392,7 +392,7 @@ def many_at_once_on_one_connection(side: Side) -> list[tuple[int, bytes, bytes]]
         ]  # fmt: skip
         seen = []
         for n, program in enumerate(programs):
-            out, err = program.communicate(timeout=30)
+            out, err = program.communicate(timeout=60)
             assert program.returncode == n
             seen.append((program.returncode, short(out), err))
     return seen
@@ -406,11 +406,11 @@ def a_channel_is_closed_and_the_others_go_on(side: Side) -> list[bytes]:
         assert stays.stdin is not None and stays.stdout is not None and goes.stdout is not None
         heard = [goes.stdout.readline()]
         goes.kill()
-        goes.wait(10)
+        goes.wait(60)
         stays.stdin.write(b"still\n")
         stays.stdin.close()
         heard.append(stays.stdout.read())
-        assert stays.wait(10) == 0
+        assert stays.wait(60) == 0
     return heard
 
 

@@ -203,7 +203,7 @@ def a_get_that_is_cut_off(side: Side) -> object:
     while not ((side.here / "huge").exists() and (side.here / "huge").stat().st_size > 1 << 20):
         assert program.poll() is None
     program.kill()
-    program.wait(10)
+    program.wait(60)
     (side.here / "huge").unlink()
     return [path.name for path in side.there.iterdir()], (side.there / "huge").stat().st_size
 

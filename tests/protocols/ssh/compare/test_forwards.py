@@ -93,7 +93,7 @@ def coming(connect: Callable[[], socket.socket]) -> socket.socket:
         except OSError:
             return None
 
-    return until(there, 15)
+    return until(there, 60)
 
 
 def free() -> int:
@@ -103,12 +103,12 @@ def free() -> int:
 
 
 def to_port(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), 20)
+    return socket.create_connection(("127.0.0.1", port), 60)
 
 
 def to_socket(path: Path) -> socket.socket:
     found = socket.socket(socket.AF_UNIX)
-    found.settimeout(20)
+    found.settimeout(60)
     try:
         found.connect(str(path))
     except OSError:
@@ -125,7 +125,7 @@ def forwarding(side: Side, *more: str) -> Iterator[None]:
         side.ssh(more=("-T", "-N", "-M", "-S", str(path), "-o", "ExitOnForwardFailure=yes", *more)),
         stdin=subprocess.DEVNULL,
     )
-    until(lambda: path.exists() or program.poll() is not None, 15)
+    until(lambda: path.exists() or program.poll() is not None, 60)
     check = side.run(["ssh", "-F", str(side.config), "-S", str(path), "-O", "check", "host"])
     assert check.status == 0
     try:
@@ -136,7 +136,7 @@ def forwarding(side: Side, *more: str) -> Iterator[None]:
 
 def summed(connect: Callable[[], socket.socket], data: bytes = BIG) -> bytes:
     with connect() as there:
-        there.settimeout(20)
+        there.settimeout(60)
         there.sendall(data)
         there.shutdown(socket.SHUT_WR)
         return everything(there)
@@ -237,7 +237,7 @@ def a_port_that_the_target_chooses(side: Side) -> object:
             f"127.0.0.1:0:127.0.0.1:{here}",
             "host",
         ]
-        port = int(subprocess.run(words, capture_output=True, check=True, timeout=20, env=side.environment()).stdout)
+        port = int(subprocess.run(words, capture_output=True, check=True, timeout=60, env=side.environment()).stdout)
         return summed(partial(to_port, port), BIG[:100_000])
 
 
@@ -258,7 +258,7 @@ def a_port_listened_on_no_more(side: Side) -> object:
         got = summed(partial(to_port, port), b"x")
         side.run([*words, "cancel", *forward])
         # The client asks without waiting for an answer.
-        until(partial(refused, port), 10)
+        until(partial(refused, port), 60)
     return got
 
 
@@ -334,7 +334,7 @@ def beside_a_command(side: Side) -> object:
             got = one.recv(100)
         program.stdin.write(b"\n")
         program.stdin.close()
-        return got, program.wait(10)
+        return got, program.wait(60)
 
 
 @SAME
@@ -359,4 +359,4 @@ def test_a_request_that_is_too_early_for_anything(sides: Sides) -> None:
     with side.master() as control:
         seen: Seen = side.run(["ssh", "-F", str(side.config), *control, "-O", "exit", "host"])
         assert b"Exit request sent" in seen.err
-        until(lambda: not os.path.exists(control[-1]), 10)
+        until(lambda: not os.path.exists(control[-1]), 60)

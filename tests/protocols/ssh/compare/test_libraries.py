@@ -142,7 +142,7 @@ def paramiko_is_reached_from_there(side: Side) -> object:
         transport = client.get_transport()
         assert transport is not None
         port = transport.request_port_forward("127.0.0.1", 0)
-        with socket.create_connection(("127.0.0.1", port), 20) as there:
+        with socket.create_connection(("127.0.0.1", port), 60) as there:
             channel = transport.accept(20)
             there.sendall(b"to the client")
             got = channel.recv(100)
@@ -157,7 +157,7 @@ def paramiko_is_reached_from_there(side: Side) -> object:
 def paramiko_has_a_shell(side: Side) -> object:
     with by_paramiko(side) as client:
         channel = client.invoke_shell("vt100", 91, 37)
-        channel.settimeout(20)
+        channel.settimeout(60)
         channel.sendall(b"stty -echo; PS1=; stty size; echo $TERM; exit 9\n")
         said = b""
         while part := channel.recv(4096):
@@ -172,7 +172,7 @@ def paramiko_resizes(side: Side) -> object:
         transport = client.get_transport()
         assert transport is not None
         channel = transport.open_session(timeout=20)
-        channel.settimeout(20)
+        channel.settimeout(60)
         channel.get_pty("xterm", 80, 24)
         channel.exec_command("trap 'stty size; exit 3' WINCH; echo ready; while :; do sleep 0.02; done")
         said = channel.recv(100)
@@ -188,7 +188,7 @@ def paramiko_resizes(side: Side) -> object:
 @SAME
 def libssh2_runs_commands(side: Side) -> object:
     seen = []
-    with socket.create_connection(("127.0.0.1", side.port), 20) as sock:
+    with socket.create_connection(("127.0.0.1", side.port), 60) as sock:
         session = LibSsh2()
         session.handshake(sock)
         if side.through:
@@ -243,7 +243,7 @@ def by_asyncssh(side: Side, use: Any) -> object:
             "127.0.0.1", side.port, config=None, username=side.user, client_keys=keys, known_hosts=str(home / "known_hosts"),
             agent_path=None, encoding=None,
         ) as connection:  # fmt: skip
-            return await asyncio.wait_for(use(connection), 50)
+            return await asyncio.wait_for(use(connection), 60)
 
     return asyncio.run(run())
 

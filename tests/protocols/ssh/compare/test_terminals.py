@@ -45,7 +45,7 @@ class Typist:
     def type(self, keys: bytes) -> None:
         os.write(self._master, keys)
 
-    def sees(self, text: bytes, within: float = 15.0) -> None:
+    def sees(self, text: bytes, within: float = 60.0) -> None:
         deadline = time.monotonic() + within
         while text not in self.seen:
             assert time.monotonic() < deadline, self.seen[-2000:]
@@ -53,7 +53,7 @@ class Typist:
 
     def ends(self, status: int) -> bytes:
         """All that was shown, when it has ended with this status."""
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while self.program.poll() is None or self._read(0):
             assert time.monotonic() < deadline, self.seen[-2000:]
             self._read(0.05)
@@ -269,11 +269,11 @@ def hung_up(side: Side) -> bool:
     )
     typist.sees(b"ready")
     typist.program.kill()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not (side.there / "told").exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    typist.program.wait(10)
+    typist.program.wait(60)
     return True
 
 
@@ -285,6 +285,6 @@ def test_as_directly(terminals: Sides, name: str) -> None:
 def test_a_terminal_that_is_not_asked_for(terminals: Sides) -> None:
     side = terminals.through()
     done = subprocess.run(
-        side.ssh("tty", more=("-T",)), capture_output=True, timeout=20, env=side.environment(), stdin=subprocess.DEVNULL
+        side.ssh("tty", more=("-T",)), capture_output=True, timeout=60, env=side.environment(), stdin=subprocess.DEVNULL
     )
     assert (done.returncode, done.stdout) == (1, b"not a tty\n")

@@ -166,7 +166,7 @@ async def bed(root: Path) -> AsyncIterator[Bed]:
     server = await asyncio.start_unix_server(serve, str(place.socket), limit=CHUNK)
     try:
         yield place
-        done = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 20)
+        done = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 60)
         assert [one for one in done if one is not None] == []
     finally:
         server.close()

@@ -135,7 +135,7 @@ async def play(whats: list[tuple[str, object, object]], chance: random.Random, r
         await turn(all_of_them=True)
     assert lab.ended == []
     assert sorted(number(one) for one in heard) == list(range(len(whats)))
-    await asyncio.wait_for(lab.guard.settled(), 5)
+    await asyncio.wait_for(lab.guard.settled(), 60)
     for body in arrived:
         for path in touched(body):
             assert not path.startswith((b"/no", b"/home/no", b"/link")), path

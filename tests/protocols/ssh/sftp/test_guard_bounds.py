@@ -110,7 +110,7 @@ async def test_a_client_that_leaves_withdraws_what_is_held_and_is_told_on() -> N
 async def test_the_end_of_a_file_waits_for_what_is_held() -> None:
     lab = await Lab(hold("remove")).greet()
     lab.guard.from_client(on(Type.REMOVE, 1, b"/x")[:9])
-    await asyncio.wait_for(lab.guard.settled(), 5)
+    await asyncio.wait_for(lab.guard.settled(), 60)
     lab.guard.from_client(on(Type.REMOVE, 1, b"/x")[9:])
     await lab.arrived()
     settled = asyncio.ensure_future(lab.guard.settled())
