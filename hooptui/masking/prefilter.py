@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 import threading
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Protocol
 
@@ -51,7 +52,12 @@ def screen(names: frozenset[str], extras: frozenset[str] = frozenset()) -> Scree
     Raises:
         KeyError: an unknown detector or extra.
     """
-    patterns = watched(names, extras)
+    return screen_of(tuple(watched(names, extras)))
+
+
+@functools.lru_cache(maxsize=256)
+def screen_of(patterns: tuple[tuple[str, bytes], ...]) -> Screen:
+    """The screen for any patterns, names with a regular expression each; `which` answers with the names."""
     return _Hyperscan(_engine, patterns) if _engine is not None and patterns else PythonScreen(patterns)
 
 
@@ -76,7 +82,7 @@ class PythonScreen:
 
     __slots__ = ("_all", "_each")
 
-    def __init__(self, patterns: list[tuple[str, bytes]]) -> None:
+    def __init__(self, patterns: Sequence[tuple[str, bytes]]) -> None:
         """`patterns`: names of detectors, and one of their screens each."""
         self._all = re.compile(b"|".join(b"(?:%s)" % pattern for _, pattern in patterns) or b"(?!)", re.DOTALL)
         self._each = [(name, re.compile(pattern, re.DOTALL)) for name, pattern in patterns if name]
@@ -91,7 +97,7 @@ class PythonScreen:
 class _Hyperscan:
     __slots__ = ("_database", "_engine", "_local", "_names")
 
-    def __init__(self, engine: ModuleType, patterns: list[tuple[str, bytes]]) -> None:
+    def __init__(self, engine: ModuleType, patterns: Sequence[tuple[str, bytes]]) -> None:
         self._engine = engine
         self._names = [name for name, _ in patterns]
         self._database = engine.Database(mode=engine.HS_MODE_BLOCK)

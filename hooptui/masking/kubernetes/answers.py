@@ -118,31 +118,25 @@ class Whole:
     # --- the items
 
     def _list(self, *, last: bool) -> bytes:
-        out = bytearray()
-        while len(self._buffer) >= BLOCK:
-            cut = self._quick()
-            if cut <= 0:
-                break
-            out += self._block(cut)
+        out: list[bytes | memoryview] = []
+        while len(self._buffer) >= BLOCK and self._quick(out):
+            pass
         if len(self._buffer) >= 4 * BLOCK or last:
-            out += self._walked(last=last)
-        return bytes(out)
+            self._walked(out, last=last)
+        return b"".join(out)
 
-    def _quick(self) -> int:
-        """The end of the last whole item in the buffer, found by what stands between two items; 0 when not found so."""
+    def _quick(self, out: list[bytes | memoryview]) -> bool:
+        """Take all whole items of the buffer, their end found by what stands between two; False when it is not found so."""
         if not self._between:
             self._between = self._learnt()
         at = len(self._buffer)
         for _ in range(TRIES):
             at = self._buffer.rfind(self._between, 0, at) if self._between else -1
             if at <= 0:
-                return 0
-            try:
-                _RAW_LIST.decode(b"[%b]" % bytes(self._buffer[self._comma() : at + 1]))
-            except (msgspec.DecodeError, UnicodeError, RecursionError):
-                continue
-            return at + 1
-        return 0
+                return False
+            if self._taken(at + 1, out):
+                return True
+        return False
 
     def _learnt(self) -> bytes:
         start = self._comma()
@@ -156,28 +150,36 @@ class Whole:
         found = _COMMA.match(self._buffer)
         return found.end() if found is not None else 0
 
-    def _block(self, end: int) -> bytes:
-        """Take whole items out of the buffer, up to `end`, and mask them."""
+    def _taken(self, end: int, out: list[bytes | memoryview]) -> bool:
+        """Take the items up to `end` out of the buffer, masked; False when what is there is not some whole items.
+
+        Raises:
+            CannotMask: one is nested too deep.
+        """
         start = self._comma()
-        lead, data = bytes(self._buffer[:start]), bytes(self._buffer[start:end])
+        with memoryview(self._buffer) as view:
+            lead, data = bytes(view[:start]), b"".join((b"[", view[start:end], b"]"))
+        try:
+            items = _RAW_LIST.decode(data)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return False
         del self._buffer[:end]
         self._scanner = Scanner()
         self._first = False
+        out.append(lead)
         if not self._masks.may_hold(data, self._below):
-            return lead + data
-        try:
-            items = _RAW_LIST.decode(b"[%b]" % data)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            raise CannotMask("the items of a list are no JSON") from None
+            out.append(memoryview(data)[1:-1])
+            return True
         parts = []
         for item in items:
             raw = bytes(item)
             if self._masks.may_hold(raw, self._below):
                 raw = masked(self._masks, raw, self._below, self.counts)
             parts.append(raw)
-        return lead + b",".join(parts)
+        out.append(b",".join(parts))
+        return True
 
-    def _walked(self, *, last: bool) -> bytes:
+    def _walked(self, out: list[bytes | memoryview], *, last: bool) -> None:
         """Find the end of items, or of all of them, by looking at every byte."""
         end = 0
         closed = False
@@ -187,30 +189,24 @@ class Whole:
             elif self._scanner.depth < 0:
                 closed = True
                 break
-        out = b""
         if closed:
             # Items that are no objects end without a bracket of their own.
             inside = bytes(self._buffer[:at])
             if inside[self._comma() :].strip(_BLANK):
-                end = len(inside.rstrip(_BLANK))
-                self._verified(end)
-                out = self._block(end)
+                self._take(len(inside.rstrip(_BLANK)), out)
             self._step = self._tail
-            return out + self._tail(last=last)
+            out.append(self._tail(last=last))
+            return
         if last:
             raise CannotMask("a list ends before it is whole")
         if end:
-            self._verified(end)
-            out = self._block(end)
+            self._take(end, out)
         if len(self._buffer) > OBJECT:
             raise CannotMask(f"an item of a list has more than {OBJECT} bytes")
-        return out
 
-    def _verified(self, end: int) -> None:
-        try:
-            _RAW_LIST.decode(b"[%b]" % bytes(self._buffer[self._comma() : end]))
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            raise CannotMask("the items of a list are no JSON") from None
+    def _take(self, end: int, out: list[bytes | memoryview]) -> None:
+        if not self._taken(end, out):
+            raise CannotMask("the items of a list are no JSON")
 
     # --- behind the items
 

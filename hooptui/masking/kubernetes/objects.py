@@ -22,7 +22,7 @@ from hooptui.masking import strategies
 from hooptui.masking.kubernetes import fields
 from hooptui.masking.kubernetes.fields import ITEM, NOWHERE, FieldPattern, Paths
 from hooptui.masking.kubernetes.sentinel import sentinel
-from hooptui.masking.prefilter import screen
+from hooptui.masking.kubernetes.signs import Signs
 from hooptui.masking.strategies import REDACTED, Ruling
 from hooptui.masking.treatments import Net
 
@@ -94,7 +94,9 @@ class ObjectMask:
                 rulings[name] = strategies.stronger(rulings.get(name), ruling)
         self._paths = Paths([pattern for pattern, _ in self._fields])
         self._net = Net(rulings, key) if rulings else None
-        self._screen = screen(frozenset(rulings))
+        self._signs = Signs(
+            secrets=self._secrets is not None, fields=(pattern for pattern, _ in self._fields), detectors=rulings
+        )
 
     def __bool__(self) -> bool:
         return self._secrets is not None or bool(self._fields) or self._net is not None
@@ -103,23 +105,7 @@ class ObjectMask:
 
     def may_hold(self, data: bytes, resource: str) -> bool:
         """False promises that nothing in these bytes of JSON, of objects kept under `resource`, is masked."""
-        if self._net is not None and self._screen(data):
-            return True
-        if self._secrets is not None:
-            if resource in CREDENTIALS or any(one in data for one in _TELLTALE):
-                return True
-            if b"Secret" in data and _LOOSE.search(data):
-                return True
-            if b"helm" in data and (resource == "configmaps" or b"ConfigMap" in data):
-                return True
-        if b"\\u00" in data and _HIDDEN.search(data):
-            return True
-        # Whatever is left has the keys of a rule in it as they are, and the resource too, if only as a kind.
-        named = [pattern for pattern, _ in self._fields if all(key in data for key in pattern.keys)]
-        if not named:
-            return False
-        lower = data.lower()
-        return any(pattern.concerns(resource) or pattern.stem in lower for pattern in named)
+        return (self._secrets is not None and resource in CREDENTIALS) or self._signs(data, resource)
 
     # --- the masks
 
@@ -307,12 +293,6 @@ class ObjectMask:
         for rule, count in counts.items():
             inside.counts[rule] = inside.counts.get(rule, 0) + count
         return ENCODER.encode(after).decode() + ("\n" if text.endswith("\n") else "")
-
-
-_TELLTALE: Final = (b'"Secret', b"client-key-data", b'"TokenRe', b"CertificateSigningRequest")
-_LOOSE: Final = re.compile(rb"""kind\\*["']?\s*:(?:\s|\\[nrt])*\\*["']?Secret""", re.IGNORECASE)
-_HIDDEN: Final = re.compile(rb"\\u00(?!26|3[cCeE])[2-7][0-9a-fA-F]")
-"""An ASCII character that JSON need not escape, other than the three that Go does: &, <, >."""
 
 
 def _kind(value: dict[str, Any]) -> str:
