@@ -15,18 +15,18 @@ from hooptui.masking.prefilter import screen_of, watched
 _DETECTED: Final = "detected"
 _CREDENTIAL: Final = "credential"
 _HELM: Final = "helm"
-_CONFIG_MAP: Final = "configmap"
 _HIDDEN: Final = "hidden"
 
 _SECRETS: Final = (
     (_CREDENTIAL, rb'"Secret|client-key-data|"TokenRe|CertificateSigningRequest'),
     # In a manifest that a string quotes, once or twice over, in JSON or YAML.
     (_CREDENTIAL, rb"""(?i:kind\\*["']?\s*:(?:\s|\\[nrt])*\\*["']?Secret)"""),
-    (_HELM, rb"helm"),
-    (_CONFIG_MAP, rb"ConfigMap"),
+    # Of a release of Helm's in a ConfigMap: its label, or its name.
+    (_HELM, rb"""owner\\*"(?:\s|\\[nrt])*:(?:\s|\\[nrt])*\\*"helm|sh\.helm\.release\."""),
 )
 _ESCAPED: Final = (_HIDDEN, rb"\\u00(?:2[0-57-9a-fA-F]|3[0-9abdfABDF]|[4-7][0-9a-fA-F])")
 """An ASCII character that JSON need not escape, other than the three that Go does: &, <, >."""
+_CERTAIN: Final = frozenset({_DETECTED, _CREDENTIAL, _HELM, _HIDDEN})
 
 
 class Signs:
@@ -53,9 +53,7 @@ class Signs:
     def __call__(self, data: bytes, resource: str) -> bool:
         """False promises that nothing in these bytes, of objects kept under `resource`, is masked."""
         found = self._which(data)
-        if _DETECTED in found or _CREDENTIAL in found or _HIDDEN in found:
-            return True
-        if _HELM in found and (resource == "configmaps" or _CONFIG_MAP in found):
+        if not _CERTAIN.isdisjoint(found):
             return True
         # Whatever is left has the keys of a rule in it as they are, and the resource too, if only as a kind.
         return any(
