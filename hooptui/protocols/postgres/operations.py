@@ -117,7 +117,8 @@ class Reader:
         if pipeline.open and pipeline.queue:
             # Whether the server is about to skip this message depends on answers that it may not have sent yet.
             return Wait(lambda: not pipeline.queue, flush=True)
-        if depends(raw_text) and (wait := self._doubtful()) is not None:
+        wait = self._doubtful(raw_text)
+        if wait is not None:
             return wait
         text, understood = self._understand(raw_text)
         facts = self._resolved(understood) if understood.executes else understood.facts
@@ -192,7 +193,8 @@ class Reader:
         message = codec.parse(raw)
         if _unfit(message.statement):
             return StandIn(replies.unfit_name())
-        if depends(message.query) and (wait := self._doubtful()) is not None:
+        wait = self._doubtful(message.query)
+        if wait is not None:
             return wait
         text, understood = self._understand(message.query)
         pipeline = self._pipeline
@@ -248,17 +250,17 @@ class Reader:
 
     # --- what a text means
 
-    def _doubtful(self) -> Wait | None:
-        """The settings that decide how a text is read may be changing: wait for the server's word on them."""
+    def _doubtful(self, raw: bytes) -> Wait | None:
+        """The settings that decide how this text is read may be changing: wait for the server's word on them."""
         pipeline = self._pipeline
-        if not pipeline.all_reported() and pipeline.setting_segment != pipeline.segment:
+        if not pipeline.all_reported() and pipeline.setting_segment != pipeline.segment and depends(raw):
             return Wait(pipeline.all_reported)
         return None
 
     def _understand(self, raw: bytes) -> tuple[str, Understood]:
         pipeline = self._pipeline
         try:
-            if depends(raw) and pipeline.setting_segment == pipeline.segment:
+            if pipeline.setting_segment == pipeline.segment and depends(raw):
                 raise NotReadable("settings that decide how it is read may have changed since the last Sync")
             text = self._settings.text(raw)
         except NotReadable as reason:

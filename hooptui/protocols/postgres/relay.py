@@ -183,7 +183,8 @@ class Relay:
         inbox, answers = self._inbox, self.answers
         try:
             while inbox and self._looking is None:
-                wanted = answers.take(*inbox[0])
+                kind, raw, count = inbox[0]
+                wanted = answers.take(kind, raw, count)
                 if wanted is None:
                     inbox.popleft()
                 else:

@@ -110,11 +110,11 @@ class Requests:
             TooMuch: it makes the gateway remember more than it may.
             CannotRecord: what it copies in could not be recorded.
         """
-        inbox = self._inbox
-        read = self._reader.read
+        # No method is kept in a name of its own: compiled, that would be a call by way of the interpreter.
+        inbox, reader = self._inbox, self._reader
         while not self._stalled() and inbox and not self.goodbye:
             kind, raw = inbox[0]
-            one = read(kind, raw)
+            one = reader.read(kind, raw)
             if isinstance(one, Wait):
                 if one.flush:
                     self.upward.append(build.FLUSH)
