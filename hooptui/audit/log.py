@@ -123,7 +123,7 @@ class AuditLog:
                 belongs into a recording and there is none; or a session of that name was recorded before.
         """
         if light(event):
-            self._stage(event)
+            self._stage([event])
             return
         shared, body = self._shared, event.body
         try:
@@ -164,6 +164,21 @@ class AuditLog:
                 shared.wake.notify()
         finally:
             lock.release()
+
+    def append_all(self, events: list[Event]) -> None:
+        """See `Ledger.append_all`.
+
+        Raises:
+            CannotRecord: as `append`.
+        """
+        for event in events:
+            if not light(event):
+                break
+        else:
+            self._stage(events)
+            return
+        for event in events:
+            self.append(event)
 
     async def durable(self) -> None:
         """See `Ledger.durable`. Covers the journal; recordings are synced when they are sealed."""
@@ -220,23 +235,27 @@ class AuditLog:
 
     # --- inside
 
-    def _stage(self, event: Event) -> None:
-        """`append` for a light event: the same questions in the same order, and its line is made later."""
+    def _stage(self, events: list[Event]) -> None:
+        """`append` for light events of one session: the same questions in the same order, and their lines are made later."""
         shared = self._shared
         lock = shared.lock
         lock.acquire()
         try:
             if shared.refusal or shared.waiting > self._limits.pending_bytes:
                 raise self._full()
-            recording = shared.open.get(event.session)
-            if recording is None:
-                if event.body.kept != "journal":
-                    raise CannotRecord(NOT_OPEN)
-            elif recording.refused:
-                raise CannotRecord(recording.refused)
-            shared.staged.append(event)
-            shared.staged_for.append(recording)
-            if len(shared.staged) >= MANY:
+            recording = shared.open.get(events[0].session)
+            if recording is not None:
+                if recording.refused:
+                    raise CannotRecord(recording.refused)
+            else:
+                for event in events:
+                    if event.body.kept != "journal":
+                        raise CannotRecord(NOT_OPEN)
+            staged, staged_for = shared.staged, shared.staged_for
+            for event in events:
+                staged.append(event)
+                staged_for.append(recording)
+            if len(staged) >= MANY:
                 self._settle_staged()
             if shared.parked:
                 shared.parked = False

@@ -95,6 +95,18 @@ class Account:
         house.ledger.append(event)
         house.bus.publish(event)
 
+    def record_all(self, bodies: list[Body]) -> None:
+        """`record` for what happens at once, in this order.
+
+        Raises:
+            CannotRecord: not all of it is on record, and nobody was told of any.
+        """
+        house, now = self.house, self.house.clock.now()
+        events = [Event(now, self.id, body) for body in bodies]
+        house.ledger.append_all(events)
+        for event in events:
+            house.bus.publish(event)
+
     def opened(self) -> None:
         """Record the start; a session that cannot be recorded is not opened.
 
@@ -123,19 +135,26 @@ class Account:
             return
 
     def finished(
-        self, number: int, tag: str, *, ok: bool, rows: int, masked: int, seconds: float, masks: tuple[str, ...] = ()
-    ) -> None:
-        """The target's answer to operation `number` is complete. Never raises: what has run cannot be refused any more."""
+        self, number: int, tag: str, *, ok: bool, rows: int, masked: int, seconds: float, masks: tuple[str, ...] = (),
+        shown: list[Body] | None = None,
+    ) -> None:  # fmt: skip
+        """The target's answer to operation `number` is complete. What has run cannot be refused any more, so that alone never raises.
+
+        `shown` is what the client is about to see of it and is not on record yet; it goes before.
+
+        Raises:
+            CannotRecord: something was to be shown and could not be recorded.
+        """
         self._running = max(0, self._running - 1)
         self.counters.masked += masked
-        try:
-            self.record(
-                Finished(number, self.masker.text(tag), ok, rows, masked, int(seconds * 1_000_000) / 1000, masks)
-            )
-        except CannotRecord:
-            return
+        done = Finished(number, self.masker.text(tag), ok, rows, masked, int(seconds * 1_000_000) / 1000, masks)
+        if shown:
+            self.record_all([*shown, done])
+        else:
+            self.try_record(done)
 
-    def asked(self, number: int, operation: Operation) -> None:
+    def asked(self, number: int, operation: Operation) -> Asked:
+        """The record of a question, to be recorded by the caller at once; from here on it is the session's last."""
         masker, facts = self.masker, operation.facts
         text = masker.text(operation.text)
         self.last, self.last_at = text, self.house.clock.now()
@@ -152,7 +171,7 @@ class Account:
             # What looks like a path may be a password with a slash in it.
             commands = tuple(sorted(facts.actions))
             relations = tuple(masker.text(path) for path in sorted(facts.paths)[:MAX_PATHS])
-        self.record(Asked(number, operation.verb, text, commands, relations, parameters))
+        return Asked(number, operation.verb, text, commands, relations, parameters)
 
     def verdict(self, effect: str, trail: Trail) -> None:
         decision = trail.decision

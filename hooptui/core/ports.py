@@ -58,6 +58,13 @@ class Ledger(Protocol):
             CannotRecord: the log is not able to take events now.
         """
 
+    def append_all(self, events: list[Event]) -> None:
+        """`append` for several of one session at once, which costs little more than one of them.
+
+        Raises:
+            CannotRecord: as `append`, and then not all of them were taken, or none.
+        """
+
     async def durable(self) -> None:
         """Return once everything appended so far is on stable storage.
 

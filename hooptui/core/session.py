@@ -128,8 +128,12 @@ class Session(Account):
             return None
         number = self.counters.operations = self.counters.operations + 1
         try:
-            self.asked(number, operation)
-            self.record(Decided(number, "allow", "policy", decision.rules, decision.reason, decision.policy, 0, ""))
+            self.record_all(
+                [
+                    self.asked(number, operation),
+                    Decided(number, "allow", "policy", decision.rules, decision.reason, decision.policy, 0, ""),
+                ]
+            )
         except CannotRecord as broken:
             trail = Trail(number)
             trail.decision = decision
@@ -153,7 +157,7 @@ class Session(Account):
         ):
             await self._may_go_on(number)
         try:
-            self.asked(number, operation)
+            self.record(self.asked(number, operation))
             trail.decision = decision = self._decide(operation)
             while decision.effect is Effect.HOLD:
                 grant = self._granted(decision, operation)
@@ -206,7 +210,7 @@ class Session(Account):
         trail = Trail(self.counters.operations)
         operation = Operation(self.target.protocol, "connect", self.purpose or "access", nothing(self.target.protocol))
         try:
-            self.asked(trail.number, operation)
+            self.record(self.asked(trail.number, operation))
             wanted: Access | None = access
             while wanted is not None:
                 access = wanted

@@ -58,6 +58,10 @@ class Book:
             raise CannotRecord(self.broken)
         self.events.append(event)
 
+    def append_all(self, events: list[Event]) -> None:
+        for event in events:
+            self.append(event)
+
     async def durable(self) -> None:
         if self.broken or self.sync_broken:
             raise CannotRecord(self.broken or self.sync_broken)

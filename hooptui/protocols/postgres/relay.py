@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from hooptui.core.gate import CannotRecord
@@ -180,6 +181,35 @@ class Relay:
             valve.go(Stop.AHEAD)
 
     def _pump_answers(self) -> None:
+        answers = self.answers
+        try:
+            broken = self._take_answers()
+            running = self.pipeline.queue[0].running if self.pipeline.queue else None
+            if running is not None:
+                # On record before it is on its way.
+                running.flush()
+        except CannotRecord:
+            answers.shown.clear()
+            self._unrecorded()
+            return
+        self._write_down()
+        if broken:
+            self._misbehaved(broken)
+            return
+        if self._idle is not None and not self.pipeline.queue:
+            self._rest()
+        if self.pipeline.skipping and self.requests.asking:
+            # The server skips what is being asked about, so there is nothing left to decide.
+            self.requests.withdraw()
+        if self.requests.waiting or self.requests.blocked:
+            self._pump_requests()
+
+    def _take_answers(self) -> str:
+        """Take what has come, as far as it can be; what the server did wrong, if it did.
+
+        Raises:
+            CannotRecord: nothing that was taken may be shown.
+        """
         inbox, answers = self._inbox, self.answers
         try:
             while inbox and self._looking is None:
@@ -189,26 +219,9 @@ class Relay:
                     inbox.popleft()
                 else:
                     self._look_up(wanted)
-            running = self.pipeline.queue[0].running if self.pipeline.queue else None
-            if running is not None:
-                # On record before it is on its way.
-                running.flush()
         except ProtocolViolation as violation:
-            self._write_down()
-            self._misbehaved(str(violation))
-            return
-        except CannotRecord:
-            answers.shown.clear()
-            self._unrecorded()
-            return
-        self._write_down()
-        if self._idle is not None and not self.pipeline.queue:
-            self._rest()
-        if self.pipeline.skipping and self.requests.asking:
-            # The server skips what is being asked about, so there is nothing left to decide.
-            self.requests.withdraw()
-        if self.requests.waiting or self.requests.blocked:
-            self._pump_requests()
+            return str(violation)
+        return ""
 
     def _look_up(self, wanted: frozenset[Origin]) -> None:
         """Ask the catalogue; nothing more of the server's is taken until it has answered."""
@@ -380,7 +393,9 @@ class Relay:
         """What has not been answered by now never will be."""
         for one in self.pipeline.queue:
             if one.running is not None:
-                one.running.finish(self.answers.ended or self._reason or "the connection was closed")
+                # Whatever could not be recorded is not shown either, any more.
+                with suppress(CannotRecord):
+                    one.running.finish(self.answers.ended or self._reason or "the connection was closed")
 
     def _violated(self, words: str) -> None:
         """The client broke the protocol."""

@@ -40,6 +40,8 @@ class Layout:
     header: tuple[Masked, ...]
     """Names of the columns, for the recording."""
     ascii_only: bool = False
+    header_size: int = 0
+    """What those names take of the recording's room."""
 
 
 class Tally:
@@ -64,7 +66,7 @@ def layout(
     """`ascii_only` for clients whose encoding is not UTF-8: what replaces a value must be text to them too."""
     header = tuple(masker.text(column.name) for column in columns)
     plan = layers.plan(columns, lineages, masker, ascii_only=ascii_only)
-    return Layout(columns, lineages, masker, plan, header, ascii_only)
+    return Layout(columns, lineages, masker, plan, header, ascii_only, 1 + sum(map(len, header)))
 
 
 def frames(run: bytes) -> Iterator[bytes]:

@@ -1,13 +1,13 @@
 """One operation that the server works on: what of its answer is recorded, and what is said when it is finished.
 
-Rows are recorded as the client sees them until the recording's cap for one operation; beyond it they are only counted.
-Knows no message format and no socket.
+Rows are recorded as the client sees them until the recording's cap for one operation; beyond it they are only counted. What is
+gathered here goes on record before it is on its way, at `flush` or at `finish`, whichever comes first: all of a small answer at
+once. Knows no message format and no socket.
 """
 
 from __future__ import annotations
 
-from hooptui.core.events import Header, Omitted, Output, Rows
-from hooptui.core.gate import CannotRecord
+from hooptui.core.events import Body, Header, Omitted, Output, Rows
 from hooptui.core.session import Session
 from hooptui.protocols.postgres.rows import Layout, Tally
 
@@ -26,6 +26,7 @@ class Running:
         "_layout",
         "_left_out",
         "_left_out_bytes",
+        "_said",
         "_session",
         "_tags",
         "_used",
@@ -52,6 +53,8 @@ class Running:
         self._used = 0
         self._kept: list[list[bytes | None]] = []
         self._layout: Layout | None = None
+        self._said: list[Body] = []
+        """What is to be recorded next, before the rows that are kept."""
         self._left_out = 0
         self._left_out_bytes = 0
         self._tags: list[str] = []
@@ -63,19 +66,14 @@ class Running:
         return self._used < self._cap
 
     def columns(self, layout: Layout) -> None:
-        """Rows of this layout follow; nothing new when they did before.
-
-        Raises:
-            CannotRecord: the recording cannot take it.
-        """
+        """Rows of this layout follow; nothing new when they did before."""
         if self._layout is layout:
             return
-        if self._kept:
-            self.flush()
+        self._gather()
         self._layout = layout
         if self._used < self._cap:
-            self._used += 1 + sum(map(len, layout.header))
-            self._session.record(Header(self.number, layout.header))
+            self._used += layout.header_size
+            self._said.append(Header(self.number, layout.header))
 
     def keep(self, row: list[bytes | None], size: int) -> None:
         """A row that the client is about to see; left out when there is no room."""
@@ -92,15 +90,22 @@ class Running:
         self._left_out_bytes += size
 
     def flush(self) -> None:
-        """Record the rows kept so far; called before they are on their way to the client.
+        """Record what was gathered so far; called before it is on its way to the client.
 
         Raises:
-            CannotRecord: the recording cannot take them.
+            CannotRecord: the recording cannot take it.
         """
+        self._gather()
+        if self._said:
+            said, self._said = self._said, []
+            self._session.record_all(said)
+
+    def _gather(self) -> None:
+        """The rows kept so far become a body."""
         if self._kept and self._layout is not None:
             rows, self._kept = self._kept, []
             shown = self._layout.masker.transcribe(self._layout.columns, rows)
-            self._session.record(Rows(self.number, shown))
+            self._said.append(Rows(self.number, shown))
 
     def output(self, stream: str, text: str, size: int) -> None:
         """Something else the client is about to see: a notice, an error, copied lines.
@@ -108,17 +113,17 @@ class Running:
         Raises:
             CannotRecord: the recording cannot take it.
         """
-        self.flush()
+        self._gather()
         if self.room:
             self._used += size
-            self._session.record(Output(self.number, stream, self._session.masker.text(text)))
+            self._said.append(Output(self.number, stream, self._session.masker.text(text)))
         else:
             self.leave_out(1, size)
+        self.flush()
 
     def completed(self, tag: str) -> None:
         """One statement of it is done; the next one's rows are of another layout."""
-        if self._kept:
-            self.flush()
+        self._gather()
         self._layout = None
         if len(self._tags) == TAGS_SHOWN:
             self._tags.append("…")
@@ -126,19 +131,19 @@ class Running:
             self._tags.append(tag)
 
     def finish(self, instead: str = "") -> None:
-        """Its answer is complete; `instead` says why it never got one."""
+        """Its answer is complete; `instead` says why it never got one.
+
+        Raises:
+            CannotRecord: something of it that is about to be shown could not be recorded.
+        """
         if self._finished:
             return
         self._finished = True
         session, tally = self._session, self.tally
-        if self._kept or self._left_out:
-            try:
-                self.flush()
-                if self._left_out:
-                    session.record(Omitted(self.number, self._left_out, self._left_out_bytes, self._cap))
-            except CannotRecord:
-                # The same failure meets whatever the session asks next; what has run is still to be counted.
-                self._kept = []
+        self._gather()
+        said, self._said = self._said, []
+        if self._left_out:
+            said.append(Omitted(self.number, self._left_out, self._left_out_bytes, self._cap))
         failure = self.error or instead
         session.finished(
             self.number,
@@ -148,4 +153,5 @@ class Running:
             masked=tally.masked,
             seconds=session.house.clock.monotonic() - self._begun,
             masks=tuple(sorted(tally.rules)) if tally.rules else (),
+            shown=said,
         )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from hooptui.core.events import Asked, Decided, Finished, KillDone, Output
+from hooptui.core.events import Asked, Body, Decided, Event, Finished, Header, KillDone, Output, Rows
 from hooptui.core.gate import Why
 from hooptui.core.session import Session
 from hooptui.protocols.postgres import build
@@ -583,12 +583,25 @@ def test_a_broken_journal_refuses_and_recovers(house: Gatehouse, raw: Raw) -> No
     assert kinds(raw.ask(build.query("SELECT 1"))) == "TDCZ"
 
 
-def test_results_that_cannot_be_recorded_are_not_shown(house: Gatehouse, raw: Raw) -> None:
-    raw.send(build.query("SELECT v, pg_sleep(0.3) FROM t WHERE id = 77"))
-    active(house, "pg_sleep(0.3)")
-    house.book.broken = "disk full"
+@pytest.mark.parametrize("breaks", [Header, Rows, Finished])
+@pytest.mark.parametrize("way", ["simple", "extended"])
+def test_results_that_cannot_be_recorded_are_not_shown(
+    house: Gatehouse, raw: Raw, monkeypatch: pytest.MonkeyPatch, way: str, breaks: type[Body]
+) -> None:
+    """Whichever part of it the journal does not take: a small answer goes on record at once and is shown whole or not at all."""
+    keep = house.book.append
+
+    def append(event: Event) -> None:
+        if isinstance(event.body, breaks):
+            house.book.broken = "disk full"
+        keep(event)
+
+    monkeypatch.setattr(house.book, "append", append)
+    raw.send(
+        build.query("SELECT v FROM t WHERE id = 77") if way == "simple" else run("SELECT v FROM t WHERE id = 77") + SYNC
+    )
     said = raw.until(b"")
-    assert "D" not in kinds(said)
+    assert "D" not in kinds(said) and "C" not in kinds(said)
     assert errors(said)[-1][0] == "08006"
 
 
