@@ -14,15 +14,7 @@ from typing import Literal
 from hooptui.core import entering, hold
 from hooptui.core.account import Account, Trail
 from hooptui.core.approvals import Status
-from hooptui.core.events import (
-    DeadlineMoved,
-    Decided,
-    Frozen,
-    GrantEnded,
-    GrantGiven,
-    KillAsked,
-    KillDone,
-)
+from hooptui.core.events import DeadlineMoved, Decided, Frozen, GrantEnded, GrantGiven, KillAsked, KillDone
 from hooptui.core.gate import CannotRecord, Killed, Permit, Refused, Why, mint
 from hooptui.core.house import House
 from hooptui.core.model import (
@@ -128,12 +120,8 @@ class Session(Account):
             return None
         number = self.counters.operations = self.counters.operations + 1
         try:
-            self.record_all(
-                [
-                    self.asked(number, operation),
-                    Decided(number, "allow", "policy", decision.rules, decision.reason, decision.policy, 0, ""),
-                ]
-            )
+            verdict = Decided(number, "allow", "policy", decision.rules, decision.reason, decision.policy, 0, "")
+            self.record_all([self.asked(number, operation), verdict])
         except CannotRecord as broken:
             trail = Trail(number)
             trail.decision = decision
