@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,11 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=600, env=environment
     )
+
+
+@cache
+def read(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def sources(*roots: Path) -> Iterator[Path]:
@@ -53,16 +59,14 @@ def test_every_file_is_one_noun_long() -> None:
 
 
 def test_every_module_says_what_it_is() -> None:
-    silent = [
-        str(path.relative_to(ROOT)) for path in sources(PACKAGE) if not ast.get_docstring(ast.parse(path.read_text()))
-    ]
+    silent = [str(path.relative_to(ROOT)) for path in sources(PACKAGE) if not ast.get_docstring(read(path))]
     assert silent == []
 
 
 def calls(path: Path, name: str, *, plain: bool = False) -> list[str]:
     """Where a file calls `name(…)` or, unless `plain`, `something.name(…)`."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(read(path)):
         if isinstance(node, ast.Call):
             called = (
                 node.func.id if isinstance(node.func, ast.Name) else "" if plain else getattr(node.func, "attr", "")
@@ -87,7 +91,7 @@ def test_only_masking_and_the_codec_stamp_text_as_masked() -> None:
 def harmless(place: str) -> bool:
     """`Masked("")`, a literal of our own, or a slice of text that is Masked already."""
     file, line = place.rsplit(":", 1)
-    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+    for node in ast.walk(read(ROOT / file)):
         if isinstance(node, ast.Call) and node.lineno == int(line) and getattr(node.func, "id", "") == "Masked":
             [argument] = node.args
             return isinstance(argument, ast.Constant) or (
@@ -114,7 +118,7 @@ def test_nothing_swallows_everything() -> None:
     """`except Exception: pass` hides the bug that matters."""
     bad = []
     for path in sources(PACKAGE):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(read(path)):
             if isinstance(node, ast.ExceptHandler):
                 broad = node.type is None or getattr(node.type, "id", "") in ("Exception", "BaseException")
                 if broad and all(isinstance(step, ast.Pass) for step in node.body):

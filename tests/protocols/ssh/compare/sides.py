@@ -211,6 +211,11 @@ class Table(dict[str, Case]):
         assert name not in self, name
         self[name] = case
 
+    def names(self, *usual: str) -> list[Any]:
+        """All of them as parameters. One or two of each kind are `usual`; the others are the long way to the same."""
+        assert set(usual) <= set(self), set(usual) - set(self)
+        return [pytest.param(name, marks=() if name in usual else pytest.mark.long) for name in self]
+
 
 class Sides:
     """Makes both sides of one gate, each case's in directories of its own."""

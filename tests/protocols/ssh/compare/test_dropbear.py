@@ -142,7 +142,7 @@ def sftp_by_it(side: Side) -> object:
     return side.trees()
 
 
-@pytest.mark.parametrize("name", SAME)
+@pytest.mark.parametrize("name", SAME.names("fed", "a_port_of_the_target", "sftp_by_it"))
 def test_as_directly(sides: Sides, name: str) -> None:
     sides.same(SAME[name])
 

@@ -422,7 +422,32 @@ def a_subsystem_that_is_not_there(side: Side) -> int:
     return int(done.status != 0)
 
 
-@pytest.mark.parametrize("name", SAME)
+@pytest.mark.parametrize(
+    "name",
+    SAME.names(
+        "status_1",
+        "ended_by_TERM",
+        "a_program_that_is_not_there",
+        "both_streams_apart",
+        "both_big_at_once",
+        "bytes_that_are_no_text",
+        "stdout_closed_before_the_end",
+        "what_runs_on_behind_it",
+        "words_and_quotes",
+        "a_command_that_is_not_utf_8",
+        "fed_from_a_pipe",
+        "fed_by_nothing",
+        "fed_what_it_never_reads",
+        "asked_and_answered",
+        "languages_pass",
+        "put_in_the_background",
+        "interrupted",
+        "cut_off_it_writes_into_nothing",
+        "rekeyed_while_it_is_fed",
+        "many_at_once_on_one_connection",
+        "a_channel_is_closed_and_the_others_go_on",
+    ),
+)
 def test_as_directly(sides: Sides, name: str) -> None:
     sides.same(SAME[name])
 
@@ -436,6 +461,7 @@ def a_lot_each_way(side: Side, size: int) -> Seen:
     return side.run(["sh", "-c", f"head -c {size} /dev/zero | {client} | sha256sum"], stdin=None, within=600)
 
 
+@pytest.mark.long
 def test_a_hundred_megabytes_each_way(sides: Sides) -> None:
     sides.same(partial(a_lot_each_way, size=HUNDRED))
 

@@ -280,6 +280,20 @@ for _way, _called in (("-O", "by_its_own_protocol"), ("-s", "by_sftp")):
         SAME.add(f"{_case.__name__}_{_called}", partial(_case, way=_way))
 
 
-@pytest.mark.parametrize("name", SAME)
+@pytest.mark.parametrize(
+    "name",
+    SAME.names(
+        "put_and_get",
+        "what_is_not_there",
+        "what_may_not_be",
+        "it_goes_on_where_it_was_cut",
+        "odd_names",
+        "in_many_requests",
+        "a_get_that_is_cut_off",
+        "scp_trees_by_sftp",
+        "scp_trees_by_its_own_protocol",
+        "scp_odd_by_its_own_protocol",
+    ),
+)
 def test_as_directly(sides: Sides, name: str) -> None:
     sides.same(SAME[name])

@@ -348,7 +348,19 @@ def one_that_does_not_read_stops_no_other(side: Side) -> object:
             return quick.recv(10)
 
 
-@pytest.mark.parametrize("name", SAME)
+@pytest.mark.parametrize(
+    "name",
+    SAME.names(
+        "a_port_of_the_target",
+        "a_conversation",
+        "a_socket_of_the_target",
+        "a_port_listened_on_there",
+        "socks",
+        "standard_input_and_output",
+        "nobody_listens",
+        "one_that_does_not_read_stops_no_other",
+    ),
+)
 def test_as_directly(sides: Sides, name: str) -> None:
     sides.same(SAME[name])
 

@@ -348,11 +348,21 @@ def asyncssh_sends_a_break(side: Side) -> object:
     return by_asyncssh(side, use)
 
 
-@pytest.mark.parametrize("name", SAME)
+@pytest.mark.parametrize(
+    "name",
+    SAME.names(
+        "paramiko_runs_commands",
+        "paramiko_moves_files",
+        "libssh2_runs_commands",
+        "curl_speaks_sftp",
+        "asyncssh_hears_every_status",
+        "asyncssh_forwards",
+    ),
+)
 def test_as_directly(sides: Sides, name: str) -> None:
     sides.same(SAME[name])
 
 
-@pytest.mark.parametrize("name", TERMINAL)
+@pytest.mark.parametrize("name", TERMINAL.names("paramiko_has_a_shell"))
 def test_as_directly_in_a_terminal(terminals: Sides, name: str) -> None:
     terminals.same(TERMINAL[name])

@@ -277,7 +277,21 @@ def hung_up(side: Side) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", SAME)
+@pytest.mark.parametrize(
+    "name",
+    SAME.names(
+        "it_is_one",
+        "its_modes",
+        "much_output",
+        "every_byte_in_raw",
+        "ctrl_c",
+        "ctrl_d_ends_a_shell",
+        "its_size_and_another",
+        "echo_and_no_echo",
+        "hung_up",
+        "over_a_shared_connection",
+    ),
+)
 def test_as_directly(terminals: Sides, name: str) -> None:
     terminals.same(SAME[name])
 

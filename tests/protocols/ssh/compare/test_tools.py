@@ -149,7 +149,7 @@ def git_finds_no_repository(side: Side) -> object:
     return done.status, b"does not appear to be a git repository" in done.err
 
 
-@pytest.mark.parametrize("name", SAME)
+@pytest.mark.parametrize("name", SAME.names("rsync_pushes", "rsync_sends_only_what_changed", "git_pushes_and_clones"))
 def test_as_directly(sides: Sides, name: str) -> None:
     need(name.partition("_")[0])
     sides.same(SAME[name])
@@ -200,6 +200,7 @@ def ansible(side: Side) -> object:
     return said, side.trees()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="needs the system's Python on the target")
 def test_ansible_with_pipelining_and_without(terminals: Sides) -> None:
     need("ansible-playbook")
