@@ -41,8 +41,9 @@ class Tail:
         self._records = records
         last = self.lines[-1].seq if self.lines else -1
         new = [line for line in fresh if line.seq > last]
-        if new and self.lines and new[0].seq > last + 1:
-            # More was written than a page: the list starts again rather than have a hole nobody sees.
+        if new and self.lines and fresh[0].seq > last + 1:
+            # More was written than a page: the list starts again rather than have a hole nobody sees. Not every number is a record's:
+            # a page that reaches back to what is here already has no hole, whatever comes first in it that is new.
             self.lines = []
         self.lines.extend(new)
         if len(self.lines) > KEPT:
