@@ -97,6 +97,11 @@ class ListPane(Pane, Generic[List]):
     def on_resize(self) -> None:
         self.again()
 
+    def on_rows_measured(self) -> None:
+        """The titles stand above the columns whatever made these wider."""
+        if self.list.items:
+            self.head.put(self.list.title_row())
+
     def titled(self, title: str, noun: str, none: str, foot: str) -> None:
         """Title with the amount, column titles or why there are none, and the foot with how it is sorted."""
         shown = self.list

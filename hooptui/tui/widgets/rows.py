@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from textual.message import Message
+
 from hooptui.core.filter import Filter
 from hooptui.tui.text import Row, Span, fit, width
 from hooptui.tui.widgets.lines import Lines
@@ -38,6 +40,9 @@ Sort = tuple[str, Callable[[Item], tuple[object, ...]]]
 
 class Rows(Lines, Generic[Item]):
     """See the module. Filled with `fill`; `chosen` is the item under the cursor."""
+
+    class Measured(Message):
+        """The list has another width, and its columns may have too: a scroll bar came or went."""
 
     columns: tuple[Column[Item], ...] = ()
     sorts: tuple[Sort[Item], ...] = ()
@@ -188,3 +193,4 @@ class Rows(Lines, Generic[Item]):
 
     def on_resize(self) -> None:
         self._measure()
+        self.post_message(self.Measured())
