@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC
+from unittest.mock import patch
 
+from textual.message_pump import MessagePump
 from textual.pilot import Pilot
 
 from hooptui.core.clock import ManualClock
@@ -15,6 +19,7 @@ from tests.ui.desk import SceneDesk
 from tests.ui.scenes import NOW
 
 WIDE, NARROW = (120, 36), (80, 24)
+TURNS = 5
 
 
 class Stage:
@@ -28,11 +33,11 @@ class Stage:
     async def settle(self) -> None:
         """Wait until nothing is under way."""
         for _ in range(50):
-            await self.pilot.pause()
+            await calm(self.pilot)
             if not self.app._busy:
                 break
             await self.app.workers.wait_for_complete()
-        await self.pilot.pause()
+        await calm(self.pilot)
 
     async def tick(self, seconds: float = 0.25) -> None:
         """Time goes by and the screen looks again."""
@@ -63,11 +68,49 @@ class Stage:
         return [command.verb for command in self.desk.ran]
 
 
+def busy(pump: MessagePump) -> bool:
+    """Has it something to do, or is it doing something? Else it waits for its next message."""
+    queue = pump._message_queue
+    return bool(queue.qsize() or pump._pending_message or pump._next_callbacks or not queue.ready_event._waiters)
+
+
+async def calm(pilot: Pilot[str]) -> None:
+    """Until everything on the screen waits for a message and nothing is left to paint, and some turns of the loop change nothing:
+    what the driver is given comes to the queue some turns later."""
+    app, deadline, turns = pilot.app, time.monotonic() + 60, 0
+    while turns < TURNS and not app._exception_event.is_set():
+        assert time.monotonic() < deadline, "the screen never came to rest"
+        screen = app.screen
+        await asyncio.sleep(0.002 if app._resize_event is not None else 0)
+        turns += 1
+        if app._resize_event is not None or any(busy(pump) for pump in (app, *screen.walk_children(with_self=True))):
+            turns = 0
+        elif screen._layout_required or screen._scroll_required or screen._repaint_required or screen._dirty_widgets:
+            screen._on_timer_update()
+            turns = 0
+        elif screen._callbacks:
+            await screen._invoke_and_clear_callbacks()
+            turns = 0
+
+
+@contextmanager
+def unhurried(pilot: Pilot[str]) -> Iterator[None]:
+    """Textual's pilot takes a process that has used little time for one that is done, which a busy machine makes of any; and it looks
+    fifty times a second. Wait for what is to be done instead."""
+
+    async def wait(*_: float) -> None:
+        await calm(pilot)
+
+    with patch("textual.pilot.wait_for_idle", wait), patch("textual.app.wait_for_idle", wait):
+        yield
+
+
 @asynccontextmanager
 async def stage(desk: SceneDesk, size: tuple[int, int] = WIDE, **options: object) -> AsyncIterator[Stage]:
     clock = ManualClock(NOW)
     app = HooptuiApp(desk, clock=clock, zone=UTC, interval=0, environment={}, **options)  # type: ignore[arg-type]  # tests pass what they mean
     async with app.run_test(size=size) as pilot:
-        stage = Stage(app, pilot, desk, clock)
-        await stage.settle()
-        yield stage
+        with unhurried(pilot):
+            stage = Stage(app, pilot, desk, clock)
+            await stage.settle()
+            yield stage
