@@ -47,7 +47,7 @@ ANALYZE customers;
 def upstream(postgres: PostgresServer) -> Upstream:
     name = postgres.database("catalogue", _SCHEMA)
     return Upstream(
-        postgres.host, postgres.port, name, "scram", Secret(PASSWORD), ca_file=postgres.ca, connect_timeout=3.0
+        postgres.host, postgres.port, name, "scram", Secret(PASSWORD), ca_file=postgres.ca, connect_timeout=60.0
     )
 
 

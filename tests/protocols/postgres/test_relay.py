@@ -6,6 +6,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -73,6 +74,17 @@ def active(house: Gatehouse, text: str) -> None:
             f"SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%{text}%' AND pid <> pg_backend_pid()"
         )
     )
+
+
+WAITS = "pg_advisory_xact_lock(4711)"
+"""In a query: it runs until `blocked` ends."""
+
+
+@contextmanager
+def blocked(house: Gatehouse) -> Iterator[None]:
+    with psycopg.connect(house.server.dsn(database="raw")) as other:
+        other.execute(f"SELECT {WAITS}")
+        yield
 
 
 def last(house: Gatehouse) -> Session:
@@ -327,8 +339,9 @@ def test_earlier_answers_flow_while_one_is_held(house: Gatehouse, raw: Raw) -> N
 
 
 def test_a_failed_segment_withdraws_what_is_held_in_it(house: Gatehouse, raw: Raw) -> None:
-    raw.send(run("SELECT pg_sleep(0.2), 1 / (id - 1) FROM t WHERE id = 1"), run("DELETE FROM t"), SYNC)
-    house.held()
+    with blocked(house):
+        raw.send(run(f"SELECT {WAITS}, 1 / (id - 1) FROM t WHERE id = 1"), run("DELETE FROM t"), SYNC)
+        house.held()
     assert errors(raw.until()) == [("22012", "division by zero")]
     assert not house.door.house.approvals.waiting()
 
@@ -426,9 +439,10 @@ def test_a_late_cancel_never_hits_the_next_query(house: Gatehouse, raw: Raw) -> 
 
 
 def test_a_wrong_key_cancels_nothing(house: Gatehouse, raw: Raw) -> None:
-    raw.send(build.query("SELECT pg_sleep(0.4), 1"))
-    active(house, "pg_sleep(0.4)")
-    cancel(house, raw, key=bytes(byte ^ 1 for byte in raw.key))
+    with blocked(house):
+        raw.send(build.query(f"SELECT {WAITS}, 1"))
+        active(house, f"{WAITS}, 1")
+        cancel(house, raw, key=bytes(byte ^ 1 for byte in raw.key))
     assert kinds(raw.until()) == "TDCZ"
 
 
@@ -459,8 +473,8 @@ def test_kill(house: Gatehouse, state: str) -> None:
             raw.until(b"G")
         case "deaf":
             raw.send(build.query(f"SELECT repeat('x', 1000), '{mark}' FROM generate_series(1, 1000000)"))
-            active(house, mark)
-            time.sleep(0.3)
+            house.until(lambda: session.counters.bytes_out > 1000)
+            at_rest(lambda: session.counters.bytes_out)
         case "transaction":
             raw.ask(build.query("BEGIN; UPDATE t SET v = 'lost' WHERE id = 1"))
     done = house.call(session.kill("ops-1", "enough"))
@@ -530,10 +544,9 @@ def test_what_a_client_leaves_behind_is_cancelled(house: Gatehouse) -> None:
 def test_a_slow_reader_stops_the_server_and_memory_stays(house: Gatehouse, raw: Raw) -> None:
     session = last(house)
     raw.send(build.query("SELECT repeat('x', 10000) FROM generate_series(1, 20000)"))
-    time.sleep(0.7)
-    passed = session.counters.bytes_out
-    time.sleep(0.3)
-    assert session.counters.bytes_out == passed < 30_000_000
+    house.until(lambda: session.counters.bytes_out)
+    at_rest(lambda: session.counters.bytes_out)
+    assert session.counters.bytes_out < 30_000_000
     assert len(raw.until()) == 20003
 
 

@@ -414,7 +414,7 @@ def test_silence_ends_by_the_deadline_and_stalls_nobody(run, tls):
 
     async def scenario():
         ways = ("nothing", "half-packet", "tls-half", "after-tls", "at-password")
-        async with door(tls, timeout=0.7) as opened:
+        async with door(tls, timeout=2.0) as opened:
             slow = [asyncio.create_task(silent(opened.port, how)) for how in ways]
             quick = Client(opened.port)
 

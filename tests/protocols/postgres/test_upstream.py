@@ -41,7 +41,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[Callable[[Awaitable[object]]
 
 def settings(server: PostgresServer, user: str = "scram", **changes) -> Upstream:
     base = Upstream(
-        server.host, server.port, "postgres", user, Secret(PASSWORD), ca_file=server.ca, connect_timeout=5.0
+        server.host, server.port, "postgres", user, Secret(PASSWORD), ca_file=server.ca, connect_timeout=60.0
     )
     return dataclasses.replace(base, **changes)
 
@@ -285,7 +285,7 @@ async def impostor(conversation):
             "svc-42",
             Secret(PASSWORD),
             sslmode=SslMode.DISABLE,
-            connect_timeout=1.0,
+            connect_timeout=60.0,
         )
     finally:
         server.close()
@@ -346,7 +346,7 @@ def says(*answers: bytes):
 def test_a_server_that_does_not_behave(run, answers, code):
     async def scenario():
         async with impostor(says(*answers)) as upstream:
-            failed = await fails(dataclasses.replace(upstream, connect_timeout=0.2 if code is Fault.TIMEOUT else 5.0))
+            failed = await fails(dataclasses.replace(upstream, connect_timeout=0.2 if code is Fault.TIMEOUT else 60.0))
             assert failed.code is code, failed.message
 
     run(scenario())
