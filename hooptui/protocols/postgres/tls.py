@@ -35,7 +35,7 @@ class Tls:
     """One encrypted connection. `shaken` is done when the handshake is, and then `app` has been told `connection_made`."""
 
     __slots__ = (
-        "_app", "_backlog", "_below", "_drain", "_error", "_feed", "_incoming", "_loop", "_object", "_outgoing", "_paused",
+        "_app", "_backlog", "_below", "_between", "_drain", "_error", "_feed", "_incoming", "_loop", "_object", "_outgoing", "_paused",
         "_read", "_room", "_state", "_timer", "_view", "_write", "shaken",
     )  # fmt: skip
 
@@ -71,6 +71,8 @@ class Tls:
         self._below: Any = None
         self._state = _HANDSHAKE
         self._paused = False
+        self._between = False
+        """The last read ended with a record, and nothing had come of another."""
         self._backlog: list[Any] = []
         self._error: Exception | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -246,6 +248,11 @@ class Tls:
         if self._paused or self._state not in (_OPEN, _CLOSING):
             return
         incoming, read = self._incoming, self._read
+        room = RECORD
+        if self._between:
+            # Nothing that OpenSSL has taken in is left in it, so what has come is room enough, and far cheaper for a small message.
+            self._between = False
+            room = min(incoming.pending, RECORD) or RECORD
         data = b""
         parts: list[bytes] = []
         ended = False
@@ -254,11 +261,12 @@ class Tls:
             while True:
                 if data:
                     parts.append(data)
-                data = read(RECORD)
+                data = read(room)
                 if not data:
                     ended = True
                     break
                 if not incoming.pending:
+                    self._between = True
                     break
         except ssl.SSLWantReadError:
             data = b""
