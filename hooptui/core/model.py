@@ -293,6 +293,8 @@ class MaskRule:
     """Values of Kubernetes' Secrets, and of what else is a credential by its kind, wherever they show up."""
     fields: tuple[str, ...] = ()
     """Fields of Kubernetes' objects: `configmaps.data.*`, `*.**.env[*].value`."""
+    secrets_except: tuple[str, ...] = ()
+    """Types of Secrets that `secrets` leaves as they are: `helm.sh/release.v1`."""
 
 
 @dataclass(frozen=True, slots=True)

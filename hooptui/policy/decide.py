@@ -101,6 +101,7 @@ class View:
                     one.action,
                     one.secrets,
                     one.fields or (),
+                    tuple(sorted(one.secrets_except or ())),
                 )
                 for one in ordered
             ),

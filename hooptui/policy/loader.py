@@ -159,6 +159,8 @@ class _Reader:
                 self.masks.append(mask)
                 if mask.columns is None and mask.detect is None and mask.fields is None and not mask.secrets:
                     self.bad(node, path, "a mask of nothing", "one of the keys columns, detect, secrets, fields")
+                if mask.secrets_except is not None and not mask.secrets:
+                    self.bad(node, path, "secrets_except without secrets", "secrets: true beside it")
         for index, node in enumerate(document.watches):
             path = self.named(node, f"watches[{index}]")
             watch = self.one(node, Watch, path)

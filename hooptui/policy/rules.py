@@ -67,6 +67,7 @@ ColumnGlob = Annotated[
         "column, table.column or schema.table.column in lower case, where * stands for any text",
     ),
 ]
+SecretType = Annotated[str, Matches(r"[A-Za-z0-9._/-]{1,253}", "a type of Secrets, such as helm.sh/release.v1")]
 FieldPath = Annotated[
     str,
     Matches(
@@ -187,6 +188,8 @@ class Mask:
     columns: Annotated[tuple[ColumnGlob, ...], NotEmpty()] | None = None
     secrets: bool = False
     """The values of Kubernetes Secrets, in every shape in which they leave."""
+    secrets_except: Annotated[frozenset[SecretType], NotEmpty()] | None = None
+    """Types of Secrets that this mask leaves as they are."""
     fields: Annotated[tuple[FieldPath, ...], NotEmpty()] | None = None
     """Of Kubernetes objects: a resource and a path into it."""
     detect: (

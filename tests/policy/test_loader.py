@@ -168,6 +168,12 @@ def test_what_is_wrong_with_a_rule(rule: str, said: str | None) -> None:
     ("text", "said"),
     [
         ("masks: [{id: m, action: redact}]", "a.yaml:2: masks[0] m: found a mask of nothing, expected one of the keys columns, detect, secrets, fields"),
+        ("masks: [{id: m, action: redact, columns: [a], secrets_except: [helm.sh/release.v1]}]",
+         "a.yaml:2: masks[0] m: found secrets_except without secrets, expected secrets: true beside it"),
+        ("masks: [{id: m, action: redact, secrets: true, secrets_except: ['helm*']}]",
+         'a.yaml:2: masks[0] m.secrets_except[0]: found "helm*", expected a type of Secrets, such as helm.sh/release.v1'),
+        ("masks: [{id: m, action: redact, secrets: true, secrets_except: []}]",
+         "a.yaml:2: masks[0] m.secrets_except: found a list of 0, expected at least one"),
         ("masks: [{id: m, action: blur, columns: [a]}]", 'a.yaml:2: masks[0] m.action: found "blur", expected one of redact, partial, hash, null'),
         ("masks: [{id: m, action: null, columns: [a]}]", "a.yaml:2: masks[0] m.action: found nothing, expected one of redact, partial, hash, null"),
         ("masks: [{id: m, action: hash, columns: [A.b]}]",

@@ -45,6 +45,7 @@ CREDENTIALS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
 
 HELM: Final = "sh.helm.release."
 _KINDS: Final = frozenset(map("".join, itertools.product("kK", "iI", "nN", "dD")))
+_PAYLOAD: Final = frozenset({"data", "stringData"})
 _HOLDERS: Final = frozenset({"items", "rows", "object"})
 _NAMES: Final = frozenset({"kind", "apiVersion", "type", "name", "namespace", "uid", "resourceVersion", "generateName"})
 """What objects are found by; a value of a Secret that is also its name stays a name."""
@@ -84,10 +85,14 @@ class ObjectMask:
         self._key = key
         self._secrets: Ruling | None = None
         self._fields: list[tuple[FieldPattern, Ruling]] = []
+        self._spared: frozenset[str] = frozenset()
+        """Types of Secrets that every rule leaves as they are."""
         rulings: dict[str, Ruling] = {}
         for rule in masks.rules:
             ruling = Ruling(rule.action, rule.id)
             if rule.secrets:
+                spared = frozenset(rule.secrets_except)
+                self._spared = spared if self._secrets is None else self._spared & spared
                 self._secrets = strategies.stronger(self._secrets, ruling)
             self._fields += [(fields.parse(pattern), ruling) for pattern in rule.fields]
             for name in rule.detect:
@@ -147,6 +152,7 @@ class ObjectMask:
             raise CannotMask(f"an object is nested more than {MAX_DEPTH} deep")
         kind = _kind(value)
         below = resource
+        untouched: frozenset[str] = frozenset()
         if kind or resource:
             mine = fields.plural(kind) if kind else resource
             # Only the items of lists, the objects of tables and of watches may leave out what they are.
@@ -158,11 +164,16 @@ class ObjectMask:
                 paths = CREDENTIALS.get(mine, ())
                 if mine == "configmaps" and _of_helm(value):
                     paths = (("data",), ("binarydata",))
+                if mine == "secrets" and self._spared and _is_one(value.get("type"), self._spared):
+                    paths, untouched = (), _PAYLOAD
                 if paths:
                     inside.known += tuple(self._credentials(value, paths, self._secrets, inside))
         step, ends, net = self._paths.step, self._paths.ends, self._net
         for key, one in tuple(value.items()):
             next_state = step(state, key) if state != NOWHERE else NOWHERE
+            if key in untouched and forced is None and next_state == NOWHERE and _flat(one):
+                # Nor by detectors: a release with a hole is none.
+                continue
             if isinstance(one, str) and forced is None and not ends[next_state]:
                 after: Any = self._string(one, key, inside if key not in _NAMES else _Inside(inside.counts, value))
             else:
@@ -305,6 +316,14 @@ def kept_under(kind: str, resource: str) -> str:
     """The resource of what a list of `kind` holds, asked for as `resource`: the one that hides more."""
     said = fields.plural(kind)
     return said if said in CREDENTIALS or not resource else resource
+
+
+def _is_one(value: Any, of: frozenset[str]) -> bool:
+    return isinstance(value, str) and value in of
+
+
+def _flat(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
 
 
 def _of_helm(value: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hmac
 import re
+import zlib
 from collections.abc import Iterator
 from typing import Final
 
@@ -18,7 +19,10 @@ _ESCAPE: Final = re.compile(rb"\\u00([2-7][0-9a-fA-F])")
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{40,}")
 _HEX: Final = re.compile(rb"[0-9a-fA-F]{60,}")
 _ROUNDS: Final = 2
-"""Encodings within encodings that are looked through: what Helm keeps has two."""
+"""Encodings within encodings that are looked through."""
+_GZIP: Final = b"\x1f\x8b\x08"
+UNPACKED: Final = 16 * 1024 * 1024
+"""Bytes that are unpacked of what is packed in one body. Helm packs a release by gzip, in base64 in a Secret's base64."""
 
 
 def sentinel(value: bytes, key: bytes, *, same: bool = False) -> str:
@@ -33,17 +37,39 @@ def _mark(number: str, key: bytes) -> str:
 
 def found(body: bytes, key: bytes) -> bool:
     """Whether a body holds a stand-in that was made under `key`: as it is, in base64 of either alphabet, in hexadecimal, or in
-    JSON's escapes, and in one of these within another."""
-    return _found(body, key, _ROUNDS)
+    JSON's escapes, in one of these within another, and in what Helm packs, up to `UNPACKED` bytes."""
+    return _Search(key).found(body, _ROUNDS)
 
 
-def _found(body: bytes, key: bytes, rounds: int) -> bool:
-    if b"\\u00" in body:
-        body = _ESCAPE.sub(lambda match: bytes((int(match[1], 16),)), body)
-    for number, mark in _PLAIN.findall(body):
-        if hmac.compare_digest(mark.decode(), _mark(number.decode(), key)):
-            return True
-    return rounds > 0 and any(_found(inner, key, rounds - 1) for inner in _decoded(body))
+class _Search:
+    """Of one body."""
+
+    __slots__ = ("_key", "_left")
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._left = UNPACKED
+
+    def found(self, body: bytes, rounds: int, *, packed: bool = False) -> bool:
+        if body.startswith(_GZIP) and not packed:
+            # Manifests, with values in base64 in them.
+            return self.found(self._unpacked(body), 1, packed=True)
+        if b"\\u00" in body:
+            body = _ESCAPE.sub(lambda match: bytes((int(match[1], 16),)), body)
+        for number, mark in _PLAIN.findall(body):
+            if hmac.compare_digest(mark.decode(), _mark(number.decode(), self._key)):
+                return True
+        return rounds > 0 and any(self.found(inner, rounds - 1, packed=packed) for inner in _decoded(body))
+
+    def _unpacked(self, body: bytes) -> bytes:
+        if self._left <= 0:
+            return b""
+        try:
+            inner = zlib.decompressobj(wbits=31).decompress(body, self._left)
+        except zlib.error:
+            return b""
+        self._left -= len(inner)
+        return inner
 
 
 def _decoded(body: bytes) -> Iterator[bytes]:

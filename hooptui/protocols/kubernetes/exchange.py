@@ -133,10 +133,12 @@ class Exchange:
         if len(self._body) > LONG:
             # Some hundred thousand fields take a while, in which nobody else should wait.
             operation = await asyncio.to_thread(operations.read, self._request, self._body)
+            why = await asyncio.to_thread(self._link.masks.refuses, self._body)
         else:
             operation = operations.read(self._request, self._body)
+            why = self._link.masks.refuses(self._body)
         facts = operation.facts
-        if isinstance(facts, KubernetesFacts) and not facts.unknown and (why := self._link.masks.refuses(self._body)):
+        if isinstance(facts, KubernetesFacts) and not facts.unknown and why:
             verb, text, context = operation.verb, operation.text, operation.context
             return Operation(
                 operation.protocol, verb, text, replace(facts, unknown=why), operation.parameters, context=context

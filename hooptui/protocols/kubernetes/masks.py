@@ -28,7 +28,7 @@ class RequestMasks:
 
     def __init__(self, masks: MaskSet, key: bytes) -> None:
         self._objects = ClusterMasks(masks, key)
-        self._secrets = any(rule.secrets for rule in masks.rules)
+        self._secrets = any(rule.secrets and not rule.secrets_except for rule in masks.rules)
         rules = (*masks.rules, MaskRule("recorded-secrets", secrets=True))
         self._recorded = self._objects if self._secrets else ClusterMasks(MaskSet(rules, masks.version), key)
 

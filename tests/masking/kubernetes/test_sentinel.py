@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hooptui.masking.kubernetes.sentinel import found, sentinel
+from hooptui.masking.kubernetes.sentinel import UNPACKED, found, sentinel
 
 KEY = bytes(range(32))
 MARK = sentinel(b"value", KEY)
@@ -27,6 +27,9 @@ WRAPS: dict[str, Callable[[bytes], bytes]] = {
     "capital hexadecimal": lambda mark: mark.hex().upper().encode(),
     "escapes": lambda mark: "".join(f"\\u{one:04x}" for one in mark).encode(),
     "JSON in JSON": lambda mark: json.dumps(json.dumps({"a": mark.decode()})).encode(),
+    "a release of Helm's": lambda mark: base64.b64encode(
+        base64.b64encode(gzip.compress(b"data:\n  p: " + base64.b64encode(mark)))
+    ),
     "YAML": lambda mark: b"data:\n  p: " + mark + b"\n",
 }
 
@@ -40,6 +43,14 @@ def test_it_is_found(wrap: Callable[[bytes], bytes], before: bytes) -> None:
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_it_is_found_in_anything(before: bytes, after: bytes) -> None:
     assert found(base64.b64encode(before + MARK.encode() + after), KEY)
+
+
+def test_what_is_packed_is_unpacked_once_and_up_to_a_bound() -> None:
+    bomb = gzip.compress(bytes(UNPACKED))
+    assert not found(base64.b64encode(bomb) + b" " + base64.b64encode(gzip.compress(MARK.encode())), KEY)
+    twice = gzip.compress(base64.b64encode(gzip.compress(MARK.encode())))
+    assert not found(base64.b64encode(twice), KEY)
+    assert not found(base64.b64encode(gzip.compress(MARK.encode())[:-20]) + b" x", KEY)
 
 
 def test_nobody_else_can_make_one_up() -> None:

@@ -255,3 +255,20 @@ def test_what_was_masked_is_not_written_back(served: Served, gate: Gatehouse) ->
 def test_nothing_of_it_is_on_record(served: Served, gate: Gatehouse) -> None:
     """After everything above went through."""
     assert not any(value in repr(gate.book.events) for value in values(served))
+
+
+def test_a_release_of_helm_is_read_where_a_rule_says_so_and_is_on_no_record(served: Served) -> None:
+    rule = MaskRule("no-secrets-but-releases", secrets=True, secrets_except=("helm.sh/release.v1",))
+    release = served.cluster.planted.release
+    with open_gate(served, lambda _: allow(), masks=(rule,), token=served.token) as spared:  # type: ignore[arg-type]
+        for path in (HELM, f"{SECRETS}?labelSelector=owner%3Dhelm"):
+            assert shows(spared.ask("GET", path)[2], release)
+        assert not leaked(spared.ask("GET", ONE)[2], served)
+        found = json.loads(spared.ask("GET", HELM)[2])
+        found["metadata"] = {
+            "name": "sh.helm.release.v1.shop.v9",
+            "labels": {"owner": "helm", "name": "shop", "version": "9"},
+        }
+        assert spared.ask("POST", SECRETS, json.dumps(found).encode(), "Content-Type: application/json")[0] == 201
+        assert [event for event in spared.book.events if "sh.helm.release.v1.shop.v9" in repr(event)]
+        assert not any(shows(repr(event).encode(), value) for event in spared.book.events for value in values(served))
