@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 import aiohttp
@@ -16,11 +15,10 @@ import aiohttp
 from hooptui.core.approvals import Approval
 from hooptui.core.events import Output
 from hooptui.core.gate import CannotRecord, Refused
-from hooptui.core.model import KubernetesFacts, Operation
 from hooptui.masking.kubernetes.answers import BodyMask
 from hooptui.masking.kubernetes.objects import CannotMask
 from hooptui.masking.streams import StreamMasker
-from hooptui.protocols.kubernetes import operations, replies
+from hooptui.protocols.kubernetes import reading, replies
 from hooptui.protocols.kubernetes.http import Answer
 from hooptui.protocols.kubernetes.info import request_info
 from hooptui.protocols.kubernetes.link import Link
@@ -36,9 +34,6 @@ HOP: Final = frozenset(
     }
 )  # fmt: skip
 """Headers of an answer that are that connection's own (RFC 9110 section 7.6.1)."""
-
-LONG: Final = 64 * 1024
-"""Bytes of body from which it is read on a thread of its own."""
 
 TEXTS: Final = ("application/json", "text/plain", "application/yaml", "application/apply-patch+yaml")
 """Types of answers that people can read in a recording."""
@@ -116,7 +111,7 @@ class Exchange:
     async def _whole(self) -> None:
         answer = self._answer
         try:
-            operation = await self._operation()
+            operation = await reading.read(self._request, self._body, self._link.masks)
             self._asking = True
             try:
                 number = await self._link.permit(operation, _silent)
@@ -128,22 +123,6 @@ class Exchange:
             await answer.flush()
             return
         await self._permitted(number)
-
-    async def _operation(self) -> Operation:
-        if len(self._body) > LONG:
-            # Some hundred thousand fields take a while, in which nobody else should wait.
-            operation = await asyncio.to_thread(operations.read, self._request, self._body)
-            why = await asyncio.to_thread(self._link.masks.refuses, self._body)
-        else:
-            operation = operations.read(self._request, self._body)
-            why = self._link.masks.refuses(self._body)
-        facts = operation.facts
-        if isinstance(facts, KubernetesFacts) and not facts.unknown and why:
-            verb, text, context = operation.verb, operation.text, operation.context
-            return Operation(
-                operation.protocol, verb, text, replace(facts, unknown=why), operation.parameters, context=context
-            )
-        return operation
 
     async def _permitted(self, number: int) -> None:
         session, answer = self._link.session, self._answer
