@@ -202,12 +202,9 @@ def encode(obj: Object) -> bytes | None:
 
 
 def watch_event(kind: str, envelope: bytes) -> bytes:
-    """A frame of a protobuf watch: four bytes of length and a WatchEvent that has the object's own envelope inside."""
+    """A frame of a protobuf watch: four bytes of length and a bare WatchEvent, which has the object in its own envelope inside."""
     event = block(1, kind.encode()) + block(2, block(1, envelope))
-    unknown = (
-        MAGIC + block(1, block(1, b"v1") + block(2, b"WatchEvent")) + block(2, event) + block(3, b"") + block(4, b"")
-    )
-    return struct.pack(">I", len(unknown)) + unknown
+    return struct.pack(">I", len(event)) + event
 
 
 def _number(value: int) -> bytes:

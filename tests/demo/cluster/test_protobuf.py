@@ -71,3 +71,13 @@ def test_junk_is_refused_and_nothing_else_happens(junk: bytes) -> None:
             protobuf.decode(data, ("v1", "Pod"))
         except Problem as problem:
             assert problem.code == 400
+
+
+def test_an_event_of_a_watch_is_bare_and_its_object_is_not() -> None:
+    packed = protobuf.encode(SECRET)
+    assert packed is not None
+    frame = protobuf.watch_event("ADDED", packed)
+    assert int.from_bytes(frame[:4], "big") == len(frame) - 4
+    # meta/v1 WatchEvent: type = 1, object = 2, which is a RawExtension with raw = 1.
+    assert frame[4:11] == b"\n\x05ADDED"
+    assert frame.endswith(packed) and frame.count(b"k8s\x00") == 1
