@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from hooptui.config.load import load_text
 from hooptui.control.local import GatewayThread
+from hooptui.core.desk import Command, HeldView, Outcome
 from hooptui.demo.issuer import DemoIssuer
 from tests.e2e.kubectl.world import World
 
@@ -51,6 +53,7 @@ targets:
             )
         )
         self.thread.start()
+        self.desk = self.thread.desk()
         gateway = self.thread.gateway
         assert gateway is not None
         self.port = next(int(one.address.rpartition(":")[2]) for one in gateway.listeners if one.protocol == "k8s")
@@ -71,6 +74,18 @@ targets:
         )  # fmt: skip
         path.chmod(0o600)
         return path
+
+    def do(self, verb: str, **args: str) -> Outcome:
+        """What the operator does."""
+        return self.world.call(self.desk.run(Command(verb, args)))
+
+    def held(self) -> HeldView:
+        """Wait for an operation to be held."""
+        deadline = time.monotonic() + 60
+        while not (found := self.world.call(self.desk.snapshot()).held):
+            assert time.monotonic() < deadline, "nothing is held"
+            time.sleep(0.02)
+        return found[0]
 
     def close(self) -> None:
         self.thread.stop("the test is over")
