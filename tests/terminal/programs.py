@@ -69,21 +69,15 @@ class Tmux:
         file, done = self._home / "bytes", self._home / "done"
         file.write_bytes(data)
         done.unlink(missing_ok=True)
-        show = f"stty raw -echo; cat {file}; : > {done}; exec sleep 60"
+        # tmux answers where its cursor is when it has taken all that came before the question.
+        show = f"stty raw -echo; cat {file}; printf '\\033[6n'; head -c 6 > /dev/null; : > {done}; exec sleep 60"
         self._run("-f", "/dev/null", "new-session", "-d", "-x", str(columns), "-y", str(rows), "-s", "t", show)
         try:
             deadline = time.monotonic() + 60
             while not done.exists():
                 assert time.monotonic() < deadline, "tmux did not show it"
                 time.sleep(0.01)
-            last: list[str] | None = None
-            while True:
-                # The pane may still be reading: it is done when two looks agree.
-                lines = [line.rstrip() for line in self._run("capture-pane", "-p", "-t", "t").split("\n")[:rows]]
-                if lines == last:
-                    return lines
-                last = lines
-                time.sleep(0.05)
+            return [line.rstrip() for line in self._run("capture-pane", "-p", "-t", "t").split("\n")[:rows]]
         finally:
             self._run("kill-session", "-t", "t")
 
