@@ -154,10 +154,11 @@ def planted(dice: random.Random, stamps: Sequence[bytes]) -> tuple[bytes, list[s
     return bytes(out), secrets
 
 
-def test_ten_thousand_chunkings_leak_nothing():
+@pytest.mark.parametrize("turns", [1_000, pytest.param(10_000, marks=pytest.mark.long)])
+def test_thousands_of_chunkings_leak_nothing(turns: int) -> None:
     dice = random.Random(4242)
     leaked: list[tuple[int, str]] = []
-    for turn in range(10_000):
+    for turn in range(turns):
         paint = turn % 2 == 0
         data, secrets = planted(dice, PAINT if paint else STAMPS)
         before = visible(data)

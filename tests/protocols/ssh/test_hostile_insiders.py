@@ -60,11 +60,11 @@ def gate(server: SshServer, mute: Mute) -> Iterator[Gatehouse]:
     right, other = HostKeys(keys=(server.host_key,)), asyncssh.generate_private_key("ssh-ed25519")
     wrong = HostKeys(keys=(other.export_public_key().decode(),))
 
-    def host(name: str, port: int, keys: HostKeys) -> SshTarget:
-        where = Upstream(server.host, port, server.user, keys, Secret(server.key), connect_timeout=1.0)
+    def host(name: str, port: int, keys: HostKeys, within: float) -> SshTarget:
+        where = Upstream(server.host, port, server.user, keys, Secret(server.key), connect_timeout=within)
         return SshTarget(Target(name, "ssh", {"env": "prod"}), where)
 
-    more = {"mute": host("mute", mute.port, right), "changed": host("changed", server.port, wrong)}
+    more = {"mute": host("mute", mute.port, right, 1.0), "changed": host("changed", server.port, wrong, 60.0)}
     with open_gate(server, masks=ALL, limits=Limits(channels=CHANNELS), more=more) as made:
         yield made
 
@@ -161,6 +161,7 @@ async def test_packets_of_one_byte_are_not_agreed_to(gate: Gatehouse, size: int)
         await connection.wait_closed()
 
 
+@pytest.mark.long
 async def test_single_bytes_while_it_is_held(gate: Gatehouse) -> None:
     """A quarter of a million packets of one byte each, for an operation that waits."""
     with neighbour(gate) as other:
@@ -242,6 +243,7 @@ async def test_a_stalled_reader_that_reads_again_gets_it_all(gate: Gatehouse) ->
         await connection.wait_closed()
 
 
+@pytest.mark.long
 async def test_who_asks_and_never_reads_the_answers(gate: Gatehouse) -> None:
     with neighbour(gate) as other:
         connection = await intruder(gate)
@@ -403,7 +405,12 @@ def bombs() -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("name", bombs())
+USUAL = ("a title without an end", "escapes alone", "no text")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in USUAL else pytest.mark.long) for name in bombs()]
+)
 def test_bombs_for_terminals_are_only_bytes(gate: Gatehouse, server: SshServer, name: str) -> None:
     """Through every detector, to the client whole and in time; others type on meanwhile."""
     bomb = bombs()[name]

@@ -20,7 +20,7 @@ from tests.protocols.ssh.hostile import closed, neighbour, raw
 from tests.ssh_server import SshServer
 
 pytestmark = pytest.mark.e2e
-HANDSHAKE = 1.5
+HANDSHAKE = 3.0
 KEXINIT = 20
 IGNORE = 2
 
