@@ -38,12 +38,28 @@ class Gcm(Encryption):
         """A packet encrypted, with its tag; `header` is its length, which is sent as it is."""
         return self._aes.encrypt(self._nonce(), packet, header)
 
+    def seal_into(self, header: bytes, packet: bytes, sealed: memoryview) -> None:
+        """As `seal`, into `sealed`, which is longer than the packet by `TAG`."""
+        count = self._count
+        self._count = (count + 1) % _COUNTS
+        self._aes.encrypt_into(self._fixed + count.to_bytes(8, "big"), packet, header, sealed)
+
     def open(self, header: memoryview, sealed: memoryview) -> bytes | None:
         """The packet in what `seal` gave; None when it is not from who has the key."""
         try:
             return self._aes.decrypt(self._nonce(), sealed, header)
         except InvalidTag:
             return None
+
+    def open_into(self, header: memoryview, sealed: memoryview, packet: memoryview) -> bool:
+        """As `open`, into `packet`, which is as long as it; whether it is from who has the key."""
+        count = self._count
+        self._count = (count + 1) % _COUNTS
+        try:
+            self._aes.decrypt_into(self._fixed + count.to_bytes(8, "big"), sealed, header, packet)
+        except InvalidTag:
+            return False
+        return True
 
     # --- asyncssh's shape
 

@@ -33,7 +33,7 @@ class Limits:
     """Bytes of input kept while an operation waits; beyond it the client is not read."""
     window: int = 1 * MIB
     """Bytes that a channel may have on its way. Who stops reading costs this for the target's channel and less than as much
-    again on its own connection (`transport.HIGH` and `READ`): 2 MiB at most, 1.6 as measured."""
+    again on its own connection (`transport.HIGH` and `scratch.READ`): 2 MiB at most, 1.6 as measured."""
     environment: int = 64
     """Variables that a channel may set."""
     rekey: int = 1024 * MIB

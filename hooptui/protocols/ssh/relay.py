@@ -136,6 +136,15 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         if len(self._early) > self._link.limits.ahead:
             self._hold("early")
 
+    @guarded(None)
+    def carry(self, data: bytes | memoryview) -> None:
+        """See `receiving.Carries`. What goes through unseen, goes through without a copy."""
+        if self._target is None or self._files is not None or self._terminal is not None:
+            self.data_received(bytes(data), None)
+        elif not self._frozen:
+            self._link.session.counters.bytes_in += len(data)
+            self._target.write(data)
+
     @guarded(True)
     def eof_received(self) -> bool:
         self._eof = True
@@ -208,10 +217,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
 
     def hold_input(self, on: bool) -> None:
         """The target takes no more input for now, or again."""
-        if on:
-            self._hold("target")
-        else:
-            self._free("target")
+        (self._hold if on else self._free)("target")
 
     def xon_xoff(self, client_can_do: bool) -> None:
         if self._chan is not None and not self._chan.is_closing():
@@ -349,10 +355,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
                 self._target.write(data)
 
         def pause(on: bool) -> None:
-            if on:
-                self._hold("files")
-            else:
-                self._free("files")
+            (self._hold if on else self._free)("files")
 
         self._files = Files(
             self._link.session, self._voice.held, transfer, up=up, down=self.out, end=self._broken, pause=pause
@@ -392,12 +395,8 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
 
     def _slow(self, on: bool) -> None:
         """What the target says takes long to look at."""
-        if self._target is None:
-            return
-        if on:
-            self._target.hold("slow")
-        else:
-            self._target.free("slow")
+        if self._target is not None:
+            (self._target.hold if on else self._target.free)("slow")
 
     def _broken(self, reason: str) -> None:
         """The other side's SFTP makes no sense, or the client's."""

@@ -118,7 +118,7 @@ class TargetEnd(asyncssh.SSHClientSession[bytes]):
 
     # --- what the client's end calls
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         if self._chan is not None and not self._chan.is_closing():
             send(self._chan, data)
 

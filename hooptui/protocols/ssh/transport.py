@@ -2,8 +2,8 @@
 
 asyncssh is an SSH for every use; a gateway moves gigabytes between strangers. So this overrides, and nobody else does:
 
-- The way of channel data in AES-GCM: whole packets are decrypted where they were received, and encrypted with one copy. All
-  other packets, and all other ciphers, go asyncssh's way.
+- The way of channel data in AES-GCM: packets are decrypted and handed on as `receiving` says, and sealed where they are written
+  from, with one copy. All other packets, and all other ciphers, go asyncssh's way.
 - What asyncssh keeps without end for a peer that does not read, does not finish a key exchange, or sends while it has not
   been answered: data waits in its channel, which stops its source; the peer is not read; at last the connection ends.
 - Channels: how many there may be, and how small their packets.
@@ -16,8 +16,6 @@ from __future__ import annotations
 import asyncio
 import os
 import struct
-import sys
-import threading
 from functools import partial
 from typing import Any, Final, cast
 
@@ -25,48 +23,32 @@ import asyncssh
 from asyncssh.channel import SSHChannel
 from asyncssh.connection import SSHConnection
 from asyncssh.constants import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA, MSG_CHANNEL_OPEN, MSG_GLOBAL_REQUEST
-from asyncssh.misc import MACError, ProtocolError
+from asyncssh.misc import ProtocolError
 from asyncssh.packet import SSHPacket, SSHPacketLogger
 
 from hooptui.protocols.ssh.ciphers import BLOCK, TAG, Gcm, Inflater, adopted
+from hooptui.protocols.ssh.receiving import JOINED, SEQUENCE, Receiver
+from hooptui.protocols.ssh.scratch import BEHIND, KIB, scratch
 
-KIB: Final = 1024
-READ: Final = 256 * KIB
-"""Bytes that are read at a time."""
 HIGH: Final = 512 * KIB
 """Bytes on their way into a socket beyond which channels keep their data, and their sources are not read."""
 LOW: Final = 128 * KIB
 ANSWERS: Final = HIGH + 1024 * KIB
 """Bytes on their way beyond which a peer is not read: it asks and does not read the answers."""
-BEHIND: Final = 320 * KIB
-"""Received bytes that wait, for the rest of a packet or for an answer to what came before; beyond it the peer is not read."""
 DEFERRED: Final = 4096
 """Packets that wait for the end of a key exchange; beyond it the connection ends."""
 REQUESTS: Final = 256
 """Requests of a connection, none of a channel, that wait for an answer; beyond it the connection ends."""
 LEAST: Final = 1024
 """Bytes of data that a peer must take in one packet. Everybody takes 16 KiB and more; one byte would be a packet for each."""
-JOINED: Final = 32 * KIB
-"""Bytes up to which what waits is joined, so that single bytes do not cost a hundred times their size."""
-_SEQUENCE = 0xFFFFFFFF
-_DATA = struct.Struct(">IBBII")
-_EXTENDED = struct.Struct(">IBBIII")
+_LENGTH = struct.Struct(">I")
+_DATA = struct.Struct(">BII")
+_EXTENDED = struct.Struct(">BIII")
 _PADDING = 4096
+_PAD = [bytes((size,)) for size in range(4 + BLOCK)]
 
 
-class _Scratch(threading.local):
-    """What all connections of a loop read into: whole packets are taken out before the next read."""
-
-    def __init__(self) -> None:
-        self.view = memoryview(bytearray(2 * BEHIND + READ))
-        self.writers: list[Swift] | None = None
-        """Connections with something to send, while what was read is taken apart."""
-
-
-_scratch = _Scratch()
-
-
-class Swift(SSHConnection):
+class Swift(Receiver):
     """See the module. What it has in common on both sides."""
 
     most_channels = 1 << 32
@@ -79,136 +61,13 @@ class Swift(SSHConnection):
     _pad_at = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._ready: list[bytes] = []
+        self._ready: list[memoryview] = []
         """Sealed packets of the read that is taken apart now."""
         super().__init__(*args, **kwargs)
-
-    # --- what comes in
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         cast(asyncio.Transport, transport).set_write_buffer_limits(HIGH, LOW)
         super().connection_made(transport)
-
-    def place(self) -> memoryview:
-        """Where the next bytes are to be put; `came` is called before anything else is."""
-        kept, view = self._inpbuf, _scratch.view
-        size = len(kept)
-        view[:size] = kept
-        return view[size : size + READ]
-
-    def came(self, size: int) -> None:
-        kept, self._inpbuf = len(self._inpbuf), b""
-        self._reset_keepalive_timer()
-        writers: list[Swift] = []
-        _scratch.writers = writers
-        try:
-            self._feed(_scratch.view[: kept + size])
-        finally:
-            # One system call for all that one read has brought.
-            _scratch.writers = None
-            for writer in writers:
-                writer._put()
-
-    def _recv_data(self) -> None:
-        # By asyncssh, when a packet has been answered behind which others wait.
-        kept, self._inpbuf = self._inpbuf, b""
-        self._feed(memoryview(kept))
-
-    def _feed(self, view: memoryview) -> None:
-        """Take the packets out of received bytes, and keep what is none yet."""
-        at = 0
-        try:
-            while type(self._recv_encryption) is Gcm and self._recv_handler == self._recv_pkthdr and self._transport:
-                at, plain, raw = self._bulk(self._recv_encryption, view, at)
-                if plain is None:
-                    break
-                # Not data, or not as it should be: asyncssh's affair, which is handed the packet decrypted.
-                self._recv_encryption.opened = plain
-                self._inpbuf = bytes(raw)
-                super()._recv_data()
-            else:
-                self._inpbuf += bytes(view[at:])
-                at = len(view)
-                if self._transport is not None:
-                    super()._recv_data()
-        except asyncssh.DisconnectError as wrong:
-            self._send_disconnect(wrong.code, wrong.reason, wrong.lang)
-            self._force_close(wrong)
-        except Exception:  # noqa: BLE001 - as asyncssh does: whatever it was, it is this connection's end
-            self.internal_error()
-        if at < len(view):
-            self._inpbuf += bytes(view[at:])
-        self._listen()
-
-    def _bulk(self, cipher: Gcm, view: memoryview, at: int) -> tuple[int, bytes | None, memoryview]:
-        """Deliver packets of channel data from `at` on; where it stopped, and the packet that is something else, or None.
-
-        Raises:
-            ProtocolError, MACError: a packet is too large, or not from the peer.
-        """
-        size, channels, longest = len(view), self._channels, self._max_recv_pktlen
-        quick = self._auth_complete and self._decompressor is None
-        while size - at > 4:
-            header = view[at : at + 4]
-            length = int.from_bytes(header, "big")
-            if length > longest:
-                raise ProtocolError("Max packet size exceeded")
-            end = at + 4 + length + TAG
-            if end > size:
-                break
-            plain = cipher.open(header, view[at + 4 : end])
-            if not plain:
-                raise MACError("MAC verification failed")
-            start, at = at, end
-            if not quick or length < 10 or plain[1] != MSG_CHANNEL_DATA:
-                return at, plain, view[start:end]
-            chan = channels.get(int.from_bytes(plain[2:6], "big"))
-            count = int.from_bytes(plain[6:10], "big")
-            if (
-                chan is None
-                or chan._recv_state != "open"
-                or count > chan._recv_window
-                or 10 + count + plain[0] != length
-            ):
-                return at, plain, view[start:end]
-            self._recv_seq = (self._recv_seq + 1) & _SEQUENCE
-            self._auth_final = True
-            _accept(chan, plain[10 : 10 + count])
-            if self._transport is None:
-                break
-        return at, None, view
-
-    def _recv_pkthdr(self) -> bool:
-        # In GCM the length is readable: nothing is taken before the whole packet is there, so that `_feed` can go on anywhere.
-        if type(self._recv_encryption) is Gcm:
-            length = int.from_bytes(self._inpbuf[:4], "big")
-            if len(self._inpbuf) < 4 or (length <= self._max_recv_pktlen and len(self._inpbuf) < 4 + length + TAG):
-                return False
-        return super()._recv_pkthdr()
-
-    def internal_error(self, exc_info: Any = None, error_logger: Any = None) -> None:
-        fault = (exc_info or sys.exc_info())[1]
-        if isinstance(fault, (ValueError, IndexError)):
-            # What cannot be read is the peer's error, and is told to it as such; asyncssh takes it for its own.
-            wrong = ProtocolError(f"a packet makes no sense: {type(fault).__name__}")
-            self._send_disconnect(wrong.code, wrong.reason, wrong.lang)
-            self._force_close(wrong)
-        else:
-            super().internal_error(exc_info, error_logger)
-
-    def _listen(self) -> None:
-        """Read on or do not, by what waits on either way."""
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return
-        behind = len(self._inpbuf) > BEHIND
-        deaf = behind or (self._choked and transport.get_write_buffer_size() > ANSWERS)
-        if deaf != self._deaf:
-            self._deaf = deaf
-            if deaf:
-                transport.pause_reading()
-            else:
-                transport.resume_reading()
 
     # --- what goes out
 
@@ -223,28 +82,29 @@ class Swift(SSHConnection):
 
     def send_packet(self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:
         if self._quick_send():
-            self._sealed(bytes((pkttype,)) + b"".join(args))
+            self._sealed(bytes((pkttype,)), b"".join(args))
             return
         super().send_packet(pkttype, *args, handler=handler)
         if len(self._deferred_packets) > DEFERRED:
             self._deferred_packets.clear()
             self._force_close(ProtocolError("the key exchange does not end"))
 
-    def send_data(self, chan: SSHChannel[Any], data: bytes | bytearray, datatype: int | None) -> None:
+    def send_data(self, chan: SSHChannel[Any], data: bytes | bytearray | memoryview, datatype: int | None) -> None:
         """One packet of channel data; the window has room for it."""
         number = chan._send_chan
         if number is None:
             return
+        count = len(data)
         if not self._quick_send():
-            size = len(data).to_bytes(4, "big")
+            size = count.to_bytes(4, "big")
             if datatype is None:
                 chan.send_packet(MSG_CHANNEL_DATA, size, bytes(data))
             else:
                 chan.send_packet(MSG_CHANNEL_EXTENDED_DATA, datatype.to_bytes(4, "big"), size, bytes(data))
         elif datatype is None:
-            self._sealed(struct.pack(">BII", MSG_CHANNEL_DATA, number, len(data)), data)
+            self._sealed(_DATA.pack(MSG_CHANNEL_DATA, number, count), data)
         else:
-            self._sealed(struct.pack(">BIII", MSG_CHANNEL_EXTENDED_DATA, number, datatype, len(data)), data)
+            self._sealed(_EXTENDED.pack(MSG_CHANNEL_EXTENDED_DATA, number, datatype, count), data)
 
     def _quick_send(self) -> bool:
         """Whether a packet goes out at once and only encrypted."""
@@ -257,44 +117,78 @@ class Swift(SSHConnection):
             and not (self._rekey_seconds and self._loop.time() >= self._rekey_time)
         )
 
-    def _sealed(self, *payload: bytes | bytearray) -> None:
+    def _sealed(self, head: bytes, data: bytes | bytearray | memoryview) -> None:
         # No MSG_IGNORE before it, which asyncssh sends against an attack on CBC.
-        size = 1 + sum(map(len, payload))
+        size = 1 + len(head) + len(data)
         pad = -size % BLOCK
         if pad < 4:
             pad += BLOCK
-        if self._pad_at + pad > len(self._padding):
-            self._padding, self._pad_at = os.urandom(_PADDING), 0
-        packet = b"".join((bytes((pad,)), *payload, self._padding[self._pad_at : self._pad_at + pad]))
-        self._pad_at += pad
-        header = (size + pad).to_bytes(4, "big")
+        at = self._pad_at
+        if at + pad > len(self._padding):
+            self._padding, at = os.urandom(_PADDING), 0
+        self._pad_at = at + pad
+        packet = b"".join((_PAD[pad], head, data, self._padding[at : at + pad]))
+        size += pad
+        header = _LENGTH.pack(size)
         assert type(self._send_encryption) is Gcm
-        sealed = self._send_encryption.seal(header, packet)
-        self._send_seq = (self._send_seq + 1) & _SEQUENCE
-        self._rekey_bytes_sent += size + pad
-        if not self._ready and (writers := _scratch.writers) is not None:
-            writers.append(self)
-        self._ready += (header, sealed)
-        if _scratch.writers is None:
-            self._put()
+        self._send_seq = (self._send_seq + 1) & SEQUENCE
+        self._rekey_bytes_sent += size
+        if scratch.room(4 + size + TAG):
+            start = scratch.at
+            scratch.at = end = start + 4 + size + TAG
+            out = scratch.out
+            out[start : start + 4] = header
+            self._send_encryption.seal_into(header, packet, out[start + 4 : end])
+            ready = out[start:end]
+        else:
+            ready = memoryview(header + self._send_encryption.seal(header, packet))
+        if scratch.writers is None:
+            self._ready.append(ready)
+            self.put()
+            scratch.at = 0
+            return
+        if not self._ready:
+            scratch.writers.append(self)
+        self._ready.append(ready)
 
     def _send(self, data: bytes) -> None:
         # By asyncssh, in the other ways.
-        self._put()
+        self.put()
         super()._send(data)
 
-    def _put(self) -> None:
+    def put(self) -> None:
         """Write what is ready."""
         ready, self._ready = self._ready, []
         transport = self._transport
-        if ready and transport is not None and not transport.is_closing():
+        if not ready or transport is None or transport.is_closing():
+            return
+        if transport.get_write_buffer_size():
+            # It will wait, and only this keeps it from being worked over.
+            transport.write(b"".join(ready))
+        else:
             transport.writelines(ready)
+            if transport.get_write_buffer_size():
+                scratch.renew()
 
     def _force_close(self, exc: Exception | None) -> None:
-        self._put()  # the reason, most often
+        self.put()  # the reason, most often
         super()._force_close(exc)
 
     # --- back-pressure
+
+    def listen(self) -> None:
+        """Read on or do not, by what waits on either way."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        behind = len(self._inpbuf) > BEHIND
+        deaf = behind or (self._choked and transport.get_write_buffer_size() > ANSWERS)
+        if deaf != self._deaf:
+            self._deaf = deaf
+            if deaf:
+                transport.pause_reading()
+            else:
+                transport.resume_reading()
 
     def pause_writing(self) -> None:
         self._choked = True
@@ -305,7 +199,7 @@ class Swift(SSHConnection):
             chan._flush_send_buf()
             if self._choked:
                 break
-        self._listen()
+        self.listen()
 
     def add_channel(self, chan: SSHChannel[Any]) -> int:
         chan._flush_send_buf = partial(self._flush, chan)  # type: ignore[method-assign]  # asyncssh makes its channels itself
@@ -317,46 +211,53 @@ class Swift(SSHConnection):
 
     def _flush(self, chan: SSHChannel[Any]) -> None:
         """Send what waits in a channel, as far as its window, the socket and a key exchange allow."""
-        waiting = chan._send_buf
+        waiting: list[tuple[Any, int | None]] = chan._send_buf
         while waiting and chan._send_window and self._kex_complete and not self._choked:
             data, datatype = waiting[0]
-            room = min(chan._send_window, chan._send_pktsize)
-            if len(data) > room:
-                piece = data[:room]
-                del data[:room]
+            count, room = len(data), min(chan._send_window, chan._send_pktsize)
+            if count > room:
+                rest = memoryview(data)
+                data, waiting[0], count = rest[:room], (rest[room:], datatype), room
             else:
-                piece = data
                 del waiting[0]
-            chan._send_buf_len -= len(piece)
-            chan._send_window -= len(piece)
-            self.send_data(chan, piece, datatype)
+            chan._send_buf_len -= count
+            chan._send_window -= count
+            self.send_data(chan, data, datatype)
         if waiting:
             chan._pause_resume_writing()
         else:
             SSHChannel._flush_send_buf(chan)
 
-    def write(self, chan: SSHChannel[Any], data: bytes, datatype: int | None) -> None:
+    def write(self, chan: SSHChannel[Any], data: bytes | memoryview, datatype: int | None) -> None:
         """What `send` does."""
-        if chan._send_buf or chan._send_state != "open" or not self._kex_complete or self._choked:
-            last = chan._send_buf[-1] if chan._send_buf else None
-            if last is not None and last[1] == datatype and len(last[0]) < JOINED and chan._send_state == "open":
-                last[0].extend(data)
-                chan._send_buf_len += len(data)
-                chan._flush_send_buf()
-            else:
-                chan.write(data, datatype)
-            return
+        if chan._send_state != "open":
+            raise BrokenPipeError("Channel not open for sending")
         if datatype is not None and datatype not in chan._write_datatypes:
             raise OSError("Invalid extended data type")
         at, size = 0, len(data)
-        while at < size and chan._send_window and not self._choked:
-            count = min(chan._send_window, chan._send_pktsize, size - at)
-            piece = data if count == size else data[at : at + count]
-            at += count
-            chan._send_window -= count
-            self.send_data(chan, piece, datatype)
+        if not chan._send_buf and self._kex_complete:
+            view = memoryview(data)
+            while at < size and chan._send_window and not self._choked:
+                count = min(chan._send_window, chan._send_pktsize, size - at)
+                chan._send_window -= count
+                self.send_data(chan, view[at : at + count], datatype)
+                at += count
         if at < size:
-            chan.write(data[at:], datatype)
+            self._keep(chan, data[at:], datatype)
+
+    def _keep(self, chan: SSHChannel[Any], data: bytes | memoryview, datatype: int | None) -> None:
+        """Let it wait in its channel, whose source is stopped when that is much."""
+        waiting: list[tuple[Any, int | None]] = chan._send_buf
+        last, kind = waiting[-1] if waiting else (b"", None)
+        if waiting and kind == datatype and len(last) + len(data) <= JOINED:
+            if type(last) is not bytearray:
+                last = bytearray(last)
+                waiting[-1] = (last, datatype)
+            last += data
+        else:
+            waiting.append((bytes(data), datatype))
+        chan._send_buf_len += len(data)
+        chan._pause_resume_writing()
 
     # --- who asks for too much
 
@@ -384,17 +285,7 @@ class Swift(SSHConnection):
     }
 
 
-def _accept(chan: SSHChannel[Any], data: bytes) -> None:
-    """Data for a channel, within its window."""
-    waiting = chan._recv_buf
-    if chan._recv_paused and waiting and waiting[-1][1] is None and len(waiting[-1][0]) < JOINED:
-        chan._recv_window -= len(data)
-        waiting[-1] = (waiting[-1][0] + data, None)
-    else:
-        chan._accept_data(data)
-
-
-def send(chan: Any, data: bytes, datatype: int | None = None) -> None:
+def send(chan: Any, data: bytes | memoryview, datatype: int | None = None) -> None:
     """Data to a channel's peer, as `chan.write` does it.
 
     Raises:

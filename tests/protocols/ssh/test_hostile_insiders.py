@@ -29,6 +29,7 @@ from hooptui.masking import detectors
 from hooptui.protocols.ssh import transport
 from hooptui.protocols.ssh.channel import SshChannel
 from hooptui.protocols.ssh.gate import Limits, SshTarget
+from hooptui.protocols.ssh.scratch import READ
 from hooptui.protocols.ssh.transport import Swift
 from hooptui.protocols.ssh.upstream import HostKeys, Upstream
 from tests.protocols.ssh.gatehouse import Gatehouse, open_gate
@@ -221,7 +222,7 @@ async def test_clients_that_never_read(gate: Gatehouse) -> None:
                 other.speaks(30)
                 await asyncio.sleep(0.1)
             each = (resident() - before) / count
-            bound = transport.HIGH + transport.READ + 2 * Limits().window
+            bound = transport.HIGH + READ + 2 * Limits().window
             assert each < bound, f"{each / MIB:.1f} MiB for each"
         finally:
             for connection, _ in everyone:
