@@ -195,7 +195,7 @@ async def test_closing_ends_a_fetch_under_way(publisher: Publisher) -> None:
 
 
 async def test_a_slow_key_set_is_given_up(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provider, "TIMEOUT", 0.2)
+    monkeypatch.setattr(provider, "TIMEOUT", 1.0)
     hung_up = asyncio.Event()
 
     async def drip(request: web.Request) -> web.StreamResponse:

@@ -91,7 +91,7 @@ class Score:
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(headless, "LOOK_EVERY", 0.001)
-    monkeypatch.setattr(headless, "GRACE", 0.05)
+    monkeypatch.setattr(headless, "GRACE", 60.0)
 
 
 async def test_approves_the_first_denies_the_next_kills_one_and_looks_on() -> None:
@@ -143,7 +143,8 @@ async def test_a_command_that_fails_is_told_and_tried_again() -> None:
     ]
 
 
-async def test_with_nothing_to_do_it_ends_after_its_grace() -> None:
+async def test_with_nothing_to_do_it_ends_after_its_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(headless, "GRACE", 0.05)
     operator = Operator(Score(Snapshot(HEALTH, (), ())))  # type: ignore[arg-type]
     await operator.work(0.0)
     assert not operator.done

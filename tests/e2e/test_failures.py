@@ -21,7 +21,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture(scope="module")
 def world(postgres: PostgresServer) -> Iterator[Bed]:
-    with bed(postgres, more="limits: {handshake: 1s}") as made:
+    with bed(postgres, more="limits: {handshake: 2s}") as made:
         yield made
         made.gateway.stop("the module is over")
         assert made.leaks() == []

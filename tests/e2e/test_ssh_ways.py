@@ -200,12 +200,12 @@ def test_a_client_that_leaves_does_not_wait_any_more(site: Site) -> None:
 def test_the_wait_is_longer_than_a_login_and_has_an_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     gateway = site.bed.gateway.gateway
     assert gateway is not None and gateway.ssh is not None
-    monkeypatch.setattr(gateway.ssh, "_limits", type(gateway.ssh._limits)(handshake=1.0))
-    monkeypatch.setattr("hooptui.portal.api.LASTS", 3.0)
+    monkeypatch.setattr(gateway.ssh, "_limits", type(gateway.ssh._limits)(handshake=2.0))
+    monkeypatch.setattr("hooptui.portal.api.LASTS", 4.0)
     began = time.monotonic()
     done = site.run(site.command("echo in", more=("-o", "PreferredAuthentications=keyboard-interactive")))
     assert done.returncode == 255 and b"in time" in done.stderr, done.stderr
-    assert time.monotonic() - began >= 3.0
+    assert time.monotonic() - began >= 4.0
 
 
 def test_a_lease_or_token_is_typed_at_the_prompt(site: Site) -> None:

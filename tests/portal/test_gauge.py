@@ -96,7 +96,7 @@ async def test_who_says_nothing_is_cut(bed: Bed, monkeypatch: pytest.MonkeyPatch
 
 
 async def test_who_rests_after_an_answer_is_cut(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gauge, "REQUEST", 1.0)
+    monkeypatch.setattr(gauge, "REQUEST", 2.5)
     async with connected(bed) as (reader, writer):
         writer.write(GET)
         assert (await says(reader)).startswith(b"HTTP/1.1 200 OK")

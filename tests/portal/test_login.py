@@ -332,10 +332,11 @@ async def test_a_provider_on_a_bad_day(bed: Bed, idp: OidcProvider, path: str, t
 async def test_a_slow_token_endpoint_is_waited_for_only_so_long(
     bed: Bed, idp: OidcProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hooptui.auth.provider.TIMEOUT", 0.3)
     where = await through(bed, await away(bed))
     idp.trouble({"/token": {"kind": "slow", "seconds": 20.0}})
-    status, _, page = await visit(bed.client, where)
+    with monkeypatch.context() as impatient:
+        impatient.setattr("hooptui.auth.provider.TIMEOUT", 0.3)
+        status, _, page = await visit(bed.client, where)
     assert (status, code(page)) == (503, "issuer-unreachable")
     idp.trouble({})
     await logged_in(bed)
