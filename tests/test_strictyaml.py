@@ -180,10 +180,10 @@ class TestBounds:
         ],
     )
     def test_bombs_are_defused_quickly(self, bomb: str) -> None:
-        started = time.process_time()
+        started = time.thread_time()
         with contextlib.suppress(YamlError):
             load(bomb)
-        assert time.process_time() - started < 3
+        assert time.thread_time() - started < 3
 
 
 class TestFiles:

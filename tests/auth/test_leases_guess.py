@@ -267,9 +267,9 @@ def test_known_and_unknown_take_the_same_time() -> None:
     times: dict[str, list[float]] = {f"{lease.id}.{WRONG}": [], f"hl_aaaaaaaaaaaa.{WRONG}": []}
     for _ in range(60):
         for text, taken in times.items():
-            began = time.process_time()
+            began = time.thread_time()
             refused(leases, text)
-            taken.append(time.process_time() - began)
+            taken.append(time.thread_time() - began)
     known, unknown = (median(taken) for taken in times.values())
     assert 0.5 < known / unknown < 2.0
 

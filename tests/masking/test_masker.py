@@ -133,9 +133,9 @@ def test_a_secret_longer_than_the_window_is_left_out_whole():
 
 @pytest.mark.parametrize("unit", ["4242 ", "a@b.io ", "eyJ-", "4 ", "@", "-----BEGIN PRIVATE KEY-----", "DE89 "])
 def test_text_of_any_length_takes_bounded_time(unit: str):
-    started = time.process_time()
+    started = time.thread_time()
     shown = NET.text(unit * (8_000_000 // len(unit)))
-    assert time.process_time() - started < 5
+    assert time.thread_time() - started < 5
     assert len(shown) < 3 * TEXT_LIMIT
 
 

@@ -164,8 +164,8 @@ def test_what_an_allow_covers_a_deny_of_the_same_words_touches(pattern: str, nam
 
 def test_no_name_makes_a_pattern_slow() -> None:
     glob = "*a" * 30 + "b"
-    started = time.process_time()
+    started = time.thread_time()
     assert not any_glob((glob,))("a" * 50_000)
     assert not covered(glob, "a" * 50_000)
     assert not touched(glob, "a" * 50_000)
-    assert time.process_time() - started < 2
+    assert time.thread_time() - started < 2

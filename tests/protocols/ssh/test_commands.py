@@ -270,6 +270,6 @@ def test_a_word_is_never_cut(raw: str) -> None:
     ids=lambda text: text[:6],
 )  # fmt: skip
 def test_time_is_bounded(text: str) -> None:
-    started = time.process_time()
+    started = time.thread_time()
     read_command(text)
-    assert time.process_time() - started < 3
+    assert time.thread_time() - started < 3
