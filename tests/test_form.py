@@ -17,10 +17,23 @@ from hooptui.building import backend
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hooptui"]["compiled"]
-SUITES = ("tests/golden", "tests/protocols/postgres")
+SUITES = (
+    "tests/golden",
+    *(
+        f"tests/protocols/postgres/test_{name}.py"
+        for name in ("codec", "proxy", "relay", "relay_model", "results", "rows", "tls", "wire")
+    ),
+)
 """The tests that go through most of what is compiled."""
-OTHERS = ("tests/core", "tests/audit", "tests/masking", "tests/policy", "tests/e2e/test_psql.py")
-"""The other tests of it, and of the whole around it."""
+OTHERS = (
+    "tests/core",
+    "tests/audit",
+    "tests/masking",
+    "tests/policy",
+    "tests/protocols/postgres",
+    "tests/e2e/test_psql.py",
+)
+"""All tests of it, and of the whole around it."""
 SAY = "from hooptui import form; print(form.words())"
 
 
@@ -102,6 +115,7 @@ def test_without_a_compiler_a_wheel_is_plain_and_an_editable_one_always_is(tmp_p
     assert not list(tree.glob("hooptui/**/*.so"))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_compiler_that_fails_leaves_nothing_half_compiled(tmp_path: Path) -> None:
     tree = source(tmp_path)
