@@ -160,15 +160,33 @@ async def watch(port: int, path: str, count: float) -> None:
 
 
 async def listed(port: int, path: str, megabytes: float) -> None:
-    """Seconds for one list."""
+    """Seconds for one list, from its connection on."""
+    context = trusting()
     began, size = time.time(), 0
-    with socket.create_connection(("127.0.0.1", port)) as raw, trusting().wrap_socket(raw) as sock:
+    with socket.create_connection(("127.0.0.1", port)) as raw, context.wrap_socket(raw) as sock:
         sock.sendall(request(f"{path}?mb={megabytes:.0f}"))
         while data := sock.recv(1 << 18):
             size += len(data)
             if data.endswith(b"0\r\n\r\n"):
                 break
     print(json.dumps({"bytes": size, "seconds": round(time.time() - began, 3)}))
+
+
+def by_kubectl(server: str, path: str) -> float:
+    """Seconds for `kubectl get --raw`, which reads a list and prints it."""
+    config = {
+        "apiVersion": "v1", "kind": "Config", "current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": server, "insecure-skip-tls-verify": True}}], "users": [{"name": "u", "user": {"token": TOKEN}}],
+    }  # fmt: skip
+    with tempfile.NamedTemporaryFile("w", suffix=".config") as file:
+        json.dump(config, file)
+        file.flush()
+        began = time.time()
+        command = ["kubectl", f"--kubeconfig={file.name}", "get", "--raw", path]
+        size = len(subprocess.run(command, capture_output=True, check=True).stdout)
+        took = time.time() - began
+    assert size > 19_000_000, size
+    return took
 
 
 def client(what: str, port: int, path: str, amount: float) -> dict[str, float]:
@@ -233,6 +251,11 @@ def main() -> None:
                         compare(house, server, "rate", "/api/v1/namespaces/prod/configmaps/c", 4)
                     if given.only in (None, "list"):
                         compare(house, server, "list", PODS, 20)
+                        direct, through = (
+                            by_kubectl(f"https://127.0.0.1:{where}", f"{prefix}{PODS}?mb=20")
+                            for where, prefix in ((server.port, ""), (house.port, f"/clusters/{NAME}"))
+                        )
+                        print(f"list by kubectl: direct {direct:.2f} s, gate {through:.2f} s, {through / direct:.2f}×")
                     if given.only in (None, "watch"):
                         compare(house, server, "watch", f"{PODS}?watch=1", given.watches)
                 if given.only in (None, "list"):
