@@ -135,9 +135,10 @@ class Gateway:
             )
             self.custody.start()
             self.watcher.start()
-            host, port = config.listen.postgres
-            actual = await self.postgres.start(host, port)
-            self.listeners = (ListenerView("pg", f"{host}:{actual}", True),)
+            if config.listen.postgres is not None:
+                host, port = config.listen.postgres
+                actual = await self.postgres.start(host, port)
+                self.listeners = (ListenerView("pg", f"{host}:{actual}", True),)
             if config.listen.ssh is not None:
                 await self._open_ssh(config.listen.ssh, door)
             if config.listen.kubernetes is not None:

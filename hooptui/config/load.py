@@ -34,8 +34,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    postgres: tuple[str, int]
-    """Host and port; port 0 lets the kernel choose."""
+    postgres: tuple[str, int] | None = None
+    """Host and port; port 0 lets the kernel choose. None when PostgreSQL is not served."""
     ssh: tuple[str, int] | None = None
     """None when SSH is not served."""
     kubernetes: tuple[str, int] | None = None
@@ -139,6 +139,8 @@ def _config(given: ConfigYaml, file: str, base: Path) -> Config:
         for name, node in given.targets.items()
         if (found := collect(partial(shapes.target, name, node, base, base / given.state_dir)))
     )
+    if given.listen.postgres is None and any(isinstance(one, TargetConfig) for one in targets):
+        problems.append(f"{file}: listen.postgres: found none, expected one for the targets of protocol postgres")
     hosts = tuple(one for one in targets if isinstance(one, SshTargetConfig))
     if bool(hosts) != (given.listen.ssh is not None):
         problems.append(f"{file}: listen.ssh: expected listen.ssh and targets of protocol ssh together, or neither")
@@ -162,7 +164,7 @@ def _config(given: ConfigYaml, file: str, base: Path) -> Config:
         name=given.name,
         state_dir=base / given.state_dir,
         listen=Listen(
-            build.address(given.listen.postgres),
+            build.address(given.listen.postgres) if given.listen.postgres is not None else None,
             build.address(given.listen.ssh) if given.listen.ssh is not None else None,
             build.address(given.listen.kubernetes) if given.listen.kubernetes is not None else None,
         ),

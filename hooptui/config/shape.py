@@ -26,7 +26,7 @@ Reference = Mapping[str, Node]
 
 @dataclass(frozen=True, slots=True)
 class ListenYaml:
-    postgres: Address
+    postgres: Address | None = None
     ssh: Address | None = None
     kubernetes: Address | None = None
     portal: Address | None = None

@@ -77,7 +77,8 @@ async def examine(path: Path) -> tuple[Finding, ...]:
     found.append(_disk(config))
     found.extend(_policy(config))
     found.append(_tls(config))
-    found.append(_listen("listen", config.listen.postgres, running))
+    if config.listen.postgres is not None:
+        found.append(_listen("listen", config.listen.postgres, running))
     if config.listen.ssh is not None:
         found.append(_listen("listen ssh", config.listen.ssh, running))
         found.append(_host_ca(config, config.listen.ssh[1]))

@@ -55,3 +55,17 @@ def test_what_is_wrong_is_said(lines: tuple[str, ...], says: str) -> None:
 def test_listener_and_clusters_come_together() -> None:
     assert "listen.kubernetes" in refusal(with_cluster(SERVER, listening=GOOD))
     assert "listen.kubernetes" in refusal(LISTENING)
+
+
+ALONE = GOOD.replace('{postgres: "127.0.0.1:6432"}', '{kubernetes: "127.0.0.1:6443"}').partition("targets:")[0] + "targets:\n"
+
+
+def test_postgres_need_not_be_served() -> None:
+    config = load_text(with_cluster("kubeconfig: kube.yaml", listening=ALONE), "hooptui.yaml", Path("/etc/hooptui"))
+    assert config.listen.postgres is None and config.targets == () and len(config.clusters) == 1
+
+
+def test_its_databases_need_its_listener() -> None:
+    assert refusal(GOOD.replace('{postgres: "127.0.0.1:6432"}', "{}")) == (
+        "hooptui.yaml: listen.postgres: found none, expected one for the targets of protocol postgres"
+    )

@@ -41,7 +41,7 @@ class Gateway:
                 f"""
 name: bed
 state_dir: state
-listen: {{postgres: "127.0.0.1:0", kubernetes: "127.0.0.1:0"}}
+listen: {{kubernetes: "127.0.0.1:0"}}
 operator: {{name: ops-1, groups: [oncall]}}
 issuers: [{{issuer: "{self.issuer.url}", audience: hooptui}}]
 policy: policy.yaml
