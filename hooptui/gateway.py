@@ -136,9 +136,8 @@ class Gateway:
             self.custody.start()
             self.watcher.start()
             if config.listen.postgres is not None:
-                host, port = config.listen.postgres
-                actual = await self.postgres.start(host, port)
-                self.listeners = (ListenerView("pg", f"{host}:{actual}", True),)
+                actual = await self.postgres.start(*config.listen.postgres)
+                self.listeners = (ListenerView("pg", f"{config.listen.postgres[0]}:{actual}", True),)
             if config.listen.ssh is not None:
                 await self._open_ssh(config.listen.ssh, door)
             if config.listen.kubernetes is not None:

@@ -57,7 +57,10 @@ def test_listener_and_clusters_come_together() -> None:
     assert "listen.kubernetes" in refusal(LISTENING)
 
 
-ALONE = GOOD.replace('{postgres: "127.0.0.1:6432"}', '{kubernetes: "127.0.0.1:6443"}').partition("targets:")[0] + "targets:\n"
+ALONE = (
+    GOOD.replace('{postgres: "127.0.0.1:6432"}', '{kubernetes: "127.0.0.1:6443"}').partition("targets:")[0]
+    + "targets:\n"
+)
 
 
 def test_postgres_need_not_be_served() -> None:
