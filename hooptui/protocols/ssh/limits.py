@@ -23,6 +23,9 @@ class Limits:
     """Connections that wait for a person with a browser, from all addresses together; not counted as unproved meanwhile."""
     attempts: int = 6
     """Wrong passwords on one connection."""
+    keys: int = 24
+    """Public keys on one connection that let nobody in. More than sshd takes (6), since a client with a password and an agent shows
+    all that the agent has before it asks for the password, and plain keys are for the gateway's targets."""
     channels: int = 100
     """Channels open at a time on one connection, sessions and forwards together."""
     listeners: int = 16
@@ -33,7 +36,7 @@ class Limits:
     """Bytes of input kept while an operation waits; beyond it the client is not read."""
     window: int = 1 * MIB
     """Bytes that a channel may have on its way. Who stops reading costs this for the target's channel and less than as much
-    again on its own connection (`transport.HIGH` and `scratch.READ`): 2 MiB at most, 1.6 as measured."""
+    again on its own connection (`transport.HIGH` and `scratch.READ`): 2 MiB at most, 1.7 as measured."""
     environment: int = 64
     """Variables that a channel may set."""
     rekey: int = 1024 * MIB

@@ -98,6 +98,8 @@ class Reception(asyncssh.SSHServer):
         self._peer = peer
         self._logins = logins
         self._wait = wait
+        self._shown = 0
+        """Keys and certificates that were shown and let nobody in."""
         self._interview: Interview | None = None
         self._connection: asyncssh.SSHServerConnection | None = None
         self._validate: Validate | None = None
@@ -158,7 +160,17 @@ class Reception(asyncssh.SSHServer):
             self._connection.disconnect(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many wrong passwords")
 
     async def _public_key(self, username: str, key_data: bytes, message: bytes, signature: bytes) -> bool:
-        """Whether a certificate is good; with its signature, whether it lets somebody in."""
+        """Whether a certificate is good; with its signature, whether it lets somebody in. So many may be shown, and no more."""
+        if await self._proves(username, key_data, message, signature):
+            return True
+        self._shown += 1
+        if self._shown >= self._limits.keys and self._connection is not None:
+            self._connection.disconnect(
+                asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many keys that let nobody in"
+            )
+        return False
+
+    async def _proves(self, username: str, key_data: bytes, message: bytes, signature: bytes) -> bool:
         if self._asks_for_login(username):
             # What a certificate leads to is never another certificate: that would outlast whoever gave the first one.
             return False

@@ -77,6 +77,36 @@ def test_wrong_passwords_are_counted(server: SshServer) -> None:
         assert len(tries) == 2
 
 
+def test_keys_that_let_nobody_in_are_counted(server: SshServer) -> None:
+    keys = [asyncssh.generate_private_key("ssh-ed25519") for _ in range(6)]
+    with open_gate(server, limits=Limits(keys=5)) as gate:
+        shown: list[asyncssh.SSHKey] = []
+
+        class Shows(asyncssh.SSHClient):
+            def __init__(self, most: int) -> None:
+                self.left = keys[:most]
+
+            def public_key_auth_requested(self) -> asyncssh.SSHKey | None:
+                if self.left:
+                    shown.append(self.left.pop())
+                    return shown[-1]
+                return None
+
+        async def show(most: int) -> None:
+            connection = await asyncssh.connect(
+                "127.0.0.1", gate.port, username="web-01", client_factory=lambda: Shows(most), known_hosts=None, config=None,
+                client_keys=None, agent_path=None, preferred_auth="publickey,password", password=TOKEN,
+            )  # fmt: skip
+            connection.abort()
+            await connection.wait_closed()
+
+        gate.call(show(4))
+        shown.clear()
+        with pytest.raises(asyncssh.DisconnectError, match="too many keys"):
+            gate.call(show(6))
+        assert len(shown) == 5
+
+
 def test_a_certificate_of_a_live_lease(gate: Gatehouse) -> None:
     assert with_certificate(gate, BOT, LEASE) == b"in\n0"
 
