@@ -30,6 +30,8 @@ PLACES = (
     (re.compile(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}"), "TIME"),
     (re.compile(r"(resourceVersion: )\"\d+\"|(\"resourceVersion\": ?)\"\d+\""), r"\1\2RV"),
     (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+"), "TOKEN"),
+    # What comes for a stream that kubectl has just done with; whether it has is a race of its own, without any gateway too.
+    (re.compile(r"^[EWI]\d{4} .*\] Unknown stream id \d, discarding message\n?", re.MULTILINE), ""),
     (re.compile(r"^[EWI]\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+ ", re.MULTILINE), "LOG "),
     (re.compile(r"/tmp/[\w.-]*(?:LIVE|MERGED)-\d+"), "DIFFED"),
     (re.compile(AGE), "AGE"),
