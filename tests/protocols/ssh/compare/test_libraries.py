@@ -34,7 +34,17 @@ def by_paramiko(side: Side) -> Iterator[paramiko.SSHClient]:
     login: dict[str, Any] = (
         {"password": side.password} if side.through else {"key_filename": str(side.gate.home / "direct")}
     )
-    client.connect("127.0.0.1", side.port, side.user, **login, look_for_keys=False, allow_agent=False, timeout=20)
+    client.connect(
+        "127.0.0.1",
+        side.port,
+        side.user,
+        **login,
+        look_for_keys=False,
+        allow_agent=False,
+        timeout=60,
+        banner_timeout=60,
+        auth_timeout=60,
+    )
     try:
         yield client
     finally:
@@ -42,7 +52,7 @@ def by_paramiko(side: Side) -> Iterator[paramiko.SSHClient]:
 
 
 def ran(client: paramiko.SSHClient, command: str | bytes, stdin: bytes = b"", **how: Any) -> tuple[int, bytes, bytes]:
-    given, out, err = client.exec_command(command, timeout=30, **how)  # type: ignore[arg-type]
+    given, out, err = client.exec_command(command, timeout=60, **how)  # type: ignore[arg-type]
     feeder = threading.Thread(target=lambda: (given.write(stdin), given.channel.shutdown_write()))
     feeder.start()
     errors: list[bytes] = []
@@ -69,7 +79,7 @@ def paramiko_runs_many_at_once(side: Side) -> object:
     with by_paramiko(side) as client:
         channels = []
         for n in range(20):
-            _, out, _ = client.exec_command(f"echo {n}; exit {n}", timeout=30)
+            _, out, _ = client.exec_command(f"echo {n}; exit {n}", timeout=60)
             channels.append(out)
         return [(out.read(), out.channel.recv_exit_status()) for out in channels]
 
@@ -122,7 +132,7 @@ def paramiko_reaches_ports(side: Side) -> object:
         assert transport is not None
         got = []
         for _ in range(3):
-            channel = transport.open_channel("direct-tcpip", ("127.0.0.1", there), ("127.0.0.1", 1), timeout=20)
+            channel = transport.open_channel("direct-tcpip", ("127.0.0.1", there), ("127.0.0.1", 1), timeout=60)
             channel.sendall(BIG[:1_000_000])
             channel.shutdown_write()
             answer = b""
@@ -131,7 +141,7 @@ def paramiko_reaches_ports(side: Side) -> object:
             got.append(answer)
             channel.close()
         with pytest.raises(paramiko.ChannelException):
-            transport.open_channel("direct-tcpip", ("127.0.0.1", 1), ("127.0.0.1", 1), timeout=20)
+            transport.open_channel("direct-tcpip", ("127.0.0.1", 1), ("127.0.0.1", 1), timeout=60)
     assert len(got[0]) == 64
     return got
 
@@ -171,7 +181,7 @@ def paramiko_resizes(side: Side) -> object:
     with by_paramiko(side) as client:
         transport = client.get_transport()
         assert transport is not None
-        channel = transport.open_session(timeout=20)
+        channel = transport.open_session(timeout=60)
         channel.settimeout(60)
         channel.get_pty("xterm", 80, 24)
         channel.exec_command("trap 'stty size; exit 3' WINCH; echo ready; while :; do sleep 0.02; done")
