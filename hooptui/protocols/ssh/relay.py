@@ -301,6 +301,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
 
         Raises:
             asyncssh.ChannelOpenError: the target does not.
+            asyncssh.ConnectionLost: its connection broke meanwhile.
         """
         target = TargetEnd(self, self._link, number, outlet)
         terminal = self._terminal
@@ -323,8 +324,11 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
                 window=self._link.limits.window,
                 max_pktsize=PACKET,
             )
-        except BaseException:
+        except BaseException as fault:
             target.never()
+            if isinstance(fault, ConnectionError):
+                # asyncssh hands on what the socket said to whoever waits for an answer; that is the target's end, not a fault of ours.
+                raise asyncssh.ConnectionLost(str(fault)) from fault
             raise
         # Nothing of the target's answer has been delivered yet: asyncssh does that in a task of its own.
         self._target = target

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import socket
+import struct
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -464,6 +465,40 @@ def test_a_target_that_stops_in_the_middle(gate: Gatehouse, server: SshServer) -
         finally:
             for pid in theirs:
                 os.kill(pid, signal.SIGCONT)
+
+
+class Resetting(asyncssh.SSHServer):
+    """A target that resets its connection when a command is asked for, before it has said whether it runs."""
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+
+    def begin_auth(self, username: str) -> bool:
+        return False
+
+    def session_requested(self) -> asyncssh.SSHServerSession[str]:
+        connection = self._connection
+
+        class Session(asyncssh.SSHServerSession[str]):
+            def exec_requested(self, command: str) -> bool:
+                sock = connection.get_extra_info("socket")
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.abort()
+                return True
+
+        return Session()
+
+
+async def test_a_target_that_resets_while_a_command_starts_is_explained(server: SshServer) -> None:
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    async with await asyncssh.create_server(Resetting, "127.0.0.1", 0, server_host_keys=[key]) as bad:
+        keys = HostKeys(keys=(key.export_public_key().decode(),))
+        where = Upstream("127.0.0.1", bad.get_port(), "me", keys, Secret(server.key))
+        with open_gate(server, more={"bad": SshTarget(Target("bad", "ssh", {"env": "prod"}), where)}) as gate:
+            for _ in range(5):  # who notices first is a race
+                done = await asyncio.to_thread(gate.run, gate.through("id", user="bad"))
+                assert done.returncode == 255 and b"the target's side closed the connection" in done.stderr, done.stderr
+            assert {code for _, code, _ in gate.door.troubles} <= {"upstream-lost"}
 
 
 def test_a_target_that_drops_in_the_middle_is_explained() -> None:
