@@ -287,7 +287,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
             )
         except asyncssh.ChannelOpenError as no:
             self._voice.end((f"the target refuses: {no.reason}",), replies.FAILED)
-        except asyncssh.Error as lost:
+        except (asyncssh.Error, ConnectionError) as lost:  # whoever waits for an answer is told what the socket said
             link.trouble("upstream-lost", f"the connection broke while a channel was opened: {type(lost).__name__}")
             self._voice.end(("the target's side closed the connection",), replies.FAILED)
         except Exception as fault:  # noqa: BLE001 - whatever it was, it is this channel's end and the operator's to know
@@ -301,7 +301,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
 
         Raises:
             asyncssh.ChannelOpenError: the target does not.
-            asyncssh.ConnectionLost: its connection broke meanwhile.
+            asyncssh.Error, ConnectionError: its connection broke meanwhile.
         """
         target = TargetEnd(self, self._link, number, outlet)
         terminal = self._terminal
@@ -324,11 +324,8 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
                 window=self._link.limits.window,
                 max_pktsize=PACKET,
             )
-        except BaseException as fault:
+        except BaseException:
             target.never()
-            if isinstance(fault, ConnectionError):
-                # asyncssh hands on what the socket said to whoever waits for an answer; that is the target's end, not a fault of ours.
-                raise asyncssh.ConnectionLost(str(fault)) from fault
             raise
         # Nothing of the target's answer has been delivered yet: asyncssh does that in a task of its own.
         self._target = target
