@@ -27,6 +27,8 @@ LARGE: Final = 8 * KIB
 """Bytes of one packet that are handed on from where they are. Smaller ones are gathered."""
 JOINED: Final = 32 * KIB
 """Bytes up to which what waits is joined, so that single bytes do not cost a hundred times their size."""
+AWAKE: Final = 1 / 32
+"""Of the time after which silence is noticed, by how much it may be noticed early."""
 SEQUENCE: Final = 0xFFFFFFFF
 _LENGTH = struct.Struct(">I")
 _HEAD = struct.Struct(">BBII")
@@ -46,6 +48,13 @@ class Carries(Protocol):
 class Receiver(SSHConnection):
     """See the module. What it has in common on both sides."""
 
+    _awake_until = 0.0
+    """When something that comes puts off again the question whether the peer lives."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.scratch = scratch()
+        super().__init__(*args, **kwargs)
+
     # --- how it goes on
 
     def put(self) -> None:
@@ -60,7 +69,7 @@ class Receiver(SSHConnection):
 
     def place(self) -> memoryview:
         """Where the next bytes are to be put; `came` is called before anything else is."""
-        kept, view = self._inpbuf, scratch.view
+        kept, view = self._inpbuf, self.scratch.view
         size = len(kept)
         view[:size] = kept
         return view[size : size + READ]
@@ -68,7 +77,11 @@ class Receiver(SSHConnection):
     def came(self, size: int) -> None:
         """`size` bytes are in `place`."""
         kept, self._inpbuf = len(self._inpbuf), b""
-        self._reset_keepalive_timer()
+        scratch, now = self.scratch, self._loop.time()
+        if now >= self._awake_until:
+            # Not for each of thousands of reads in a second.
+            self._reset_keepalive_timer()
+            self._awake_until = now + AWAKE * self._keepalive_interval if self._keepalive_timer is not None else 0.0
         scratch.writers = []
         try:
             self._feed(scratch.view[: kept + size])
@@ -114,7 +127,7 @@ class Receiver(SSHConnection):
         Raises:
             ProtocolError, MACError: a packet is too large, or not from the peer. What came before it is delivered.
         """
-        size, channels, longest, plain = len(view), self._channels, self._max_recv_pktlen, scratch.plain
+        size, channels, longest, plain = len(view), self._channels, self._max_recv_pktlen, self.scratch.plain
         quick = self._auth_complete and self._decompressor is None
         run = _Run()
         try:

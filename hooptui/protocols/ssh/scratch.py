@@ -27,8 +27,10 @@ class Writer(Protocol):
         """Write it, and `renew` the place that it is in unless all is sent."""
 
 
-class Scratch(threading.local):
+class Scratch:
     """See the module."""
+
+    __slots__ = ("at", "out", "plain", "view", "writers")
 
     def __init__(self) -> None:
         self.view = memoryview(bytearray(_ROOM))
@@ -61,4 +63,14 @@ class Scratch(threading.local):
         self.at = 0
 
 
-scratch: Final = Scratch()
+class _Mine(threading.local):
+    def __init__(self) -> None:
+        self.scratch = Scratch()
+
+
+_mine: Final = _Mine()
+
+
+def scratch() -> Scratch:
+    """The one of this thread's loop."""
+    return _mine.scratch

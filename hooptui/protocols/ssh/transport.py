@@ -28,7 +28,7 @@ from asyncssh.packet import SSHPacket, SSHPacketLogger
 
 from hooptui.protocols.ssh.ciphers import BLOCK, TAG, Gcm, Inflater, adopted
 from hooptui.protocols.ssh.receiving import JOINED, SEQUENCE, Receiver
-from hooptui.protocols.ssh.scratch import BEHIND, KIB, scratch
+from hooptui.protocols.ssh.scratch import BEHIND, KIB
 
 HIGH: Final = 512 * KIB
 """Bytes on their way into a socket beyond which channels keep their data, and their sources are not read."""
@@ -133,6 +133,7 @@ class Swift(Receiver):
         assert type(self._send_encryption) is Gcm
         self._send_seq = (self._send_seq + 1) & SEQUENCE
         self._rekey_bytes_sent += size
+        scratch = self.scratch
         if scratch.room(4 + size + TAG):
             start = scratch.at
             scratch.at = end = start + 4 + size + TAG
@@ -168,7 +169,7 @@ class Swift(Receiver):
         else:
             transport.writelines(ready)
             if transport.get_write_buffer_size():
-                scratch.renew()
+                self.scratch.renew()
 
     def _force_close(self, exc: Exception | None) -> None:
         self.put()  # the reason, most often

@@ -206,6 +206,27 @@ async def test_what_a_channel_keeps_is_within_its_window() -> None:
         assert one.server._transport is None
 
 
+async def test_what_comes_puts_off_the_question_whether_the_peer_lives() -> None:
+    async with bench(Kept, 1) as one:
+        server: Any = one.server
+        server._keepalive_interval = 0.0
+        one.feed(one.data(0, b"x"))
+        assert server._keepalive_timer is None
+        server._keepalive_interval = 1000.0
+        one.feed(one.data(0, b"x"))
+        first = server._keepalive_timer
+        assert first is not None
+        one.feed(one.data(0, b"x"))
+        assert server._keepalive_timer is first, "not for each read"
+        server._loop.time = lambda: first.when() - 900
+        try:
+            one.feed(one.data(0, b"x"))
+            assert server._keepalive_timer is not first
+        finally:
+            del server._loop.time
+            server._cancel_keepalive_timer()
+
+
 async def test_data_beyond_the_window_ends_the_connection_and_is_not_delivered() -> None:
     async with bench(Carried, 1) as one:
         chan: Any = one.sessions[0].chan
