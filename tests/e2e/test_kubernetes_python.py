@@ -41,7 +41,7 @@ async def objects(api: client.ApiClient) -> list[object]:
         await core.replace_namespaced_config_map("one", NAMESPACE, found)
     except ApiException as no:
         said.append((no.status, no.reason))
-    names, more = list[str](), dict[str, str]()
+    names, more = list[str](), dict[str, Any]()
     while True:
         page = await core.list_config_map_for_all_namespaces(limit=2, **more)
         names += [f"{one.metadata.namespace}/{one.metadata.name}" for one in page.items]
