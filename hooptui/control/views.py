@@ -26,7 +26,7 @@ from hooptui.core.desk import (
 )
 from hooptui.core.events import Event
 from hooptui.core.gate import Masked
-from hooptui.core.model import Operation
+from hooptui.core.model import Operation, Scope
 from hooptui.core.session import Session
 from hooptui.door.seat import Seat
 from hooptui.gateway import VIA, Gateway
@@ -199,7 +199,7 @@ class Views:
             by=tuple(sorted(approval.terms.by)),
             quorum=approval.terms.quorum,
             approvals=approval.approvals,
-            scopes=approval.terms.scopes,
+            scopes=tuple(one for one in approval.terms.scopes if one is not Scope.RUN or (operation and operation.run)),
             scope_lasts=approval.terms.scope_lasts,
             reason_required=approval.terms.reason_required,
             parameters=tuple(

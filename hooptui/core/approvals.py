@@ -11,9 +11,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from hooptui.core.gate import Masked
 from hooptui.core.model import Grant, HoldTerms, Identity, Kind, Scope, Target
+
+RUN_MOST: Final = 100
+"""Operations that one approval of a run lets go beyond its own."""
 
 
 class Status(StrEnum):
@@ -163,8 +167,11 @@ class Approval:
     @property
     def scope(self) -> Scope:
         """The narrowest scope that an approver gave."""
-        order = (Scope.ONCE, Scope.FINGERPRINT, Scope.RULE)
+        order = (Scope.ONCE, Scope.FINGERPRINT, Scope.RUN, Scope.RULE)
         given = [vote.scope for vote in self.votes if vote.approve]
+        if Scope.FINGERPRINT in given and Scope.RUN in given:
+            # Neither is within the other.
+            return Scope.ONCE
         return min(given, key=order.index) if given else Scope.ONCE
 
     @property
@@ -191,6 +198,8 @@ class Approvals:
         self._next = first
         self._open: dict[int, tuple[Approval, asyncio.Future[Approval]]] = {}
         self._grants: list[Grant] = []
+        self._covered: dict[int, int] = {}
+        """How many operations each `run` grant let go, by its approval."""
 
     def open(
         self,
@@ -285,15 +294,25 @@ class Approvals:
     def grants(self, now: float) -> tuple[Grant, ...]:
         """What is in force, oldest first."""
         self._grants = [grant for grant in self._grants if grant.until > now]
+        if self._covered:
+            live = {grant.approval for grant in self._grants}
+            self._covered = {number: count for number, count in self._covered.items() if number in live}
         return tuple(self._grants)
 
-    def granted(self, identity: Identity, target: Target, rule: str, fingerprint: str, now: float) -> Grant | None:
-        """A live grant that covers this operation."""
+    def granted(
+        self, identity: Identity, target: Target, rule: str, fingerprint: str, now: float, run: str = ""
+    ) -> Grant | None:
+        """A live grant that covers this operation; `run` is the fingerprint of the run that it is part of, if of any."""
         for grant in self.grants(now):
             if grant.access or grant.identity != identity.key or grant.target != target.name or grant.rule != rule:
                 continue
             if grant.scope is Scope.RULE or (grant.scope is Scope.FINGERPRINT and grant.fingerprint == fingerprint):
                 return grant
+            if grant.scope is Scope.RUN and run and grant.fingerprint == run:
+                covered = self._covered.get(grant.approval, 0)
+                if covered < RUN_MOST:
+                    self._covered[grant.approval] = covered + 1
+                    return grant
         return None
 
     def access(self, identity: Identity, target: Target, rules: frozenset[str], now: float) -> Grant | None:

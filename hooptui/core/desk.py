@@ -155,7 +155,7 @@ class GrantView:
     identity: str
     target: str
     scope: str
-    """`fingerprint`, `rule` or `access`."""
+    """`fingerprint`, `run`, `rule` or `access`."""
     rule: str
     until: float
     sessions: int

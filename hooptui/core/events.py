@@ -238,7 +238,7 @@ class Claimed(Body):
 class GrantGiven(Body):
     approval: int
     scope: str
-    """`fingerprint` or `rule`; `access` for just-in-time access to the whole target."""
+    """`fingerprint`, `run` or `rule`; `access` for just-in-time access to the whole target."""
     rule: str
     until: float
 

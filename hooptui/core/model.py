@@ -176,7 +176,7 @@ class Operation:
 
     Not a dataclass, because one is made for each small query."""
 
-    __slots__ = ("context", "facts", "in_transaction", "parameters", "protocol", "text", "verb")
+    __slots__ = ("context", "facts", "in_transaction", "parameters", "protocol", "run", "text", "verb")
 
     def __init__(
         self,
@@ -187,6 +187,7 @@ class Operation:
         parameters: tuple[str | None, ...] = (),
         in_transaction: bool = False,
         context: Mapping[str, str] = EMPTY,
+        run: str = "",
     ) -> None:
         self.protocol: Final = protocol
         self.verb: Final = verb
@@ -198,6 +199,9 @@ class Operation:
         self.in_transaction: Final = in_transaction
         self.context: Final = context
         """What only the protocol knows and a reviewer should see, e.g. `prepared: s1`."""
+        self.run: Final = run
+        """Equal for operations of one session that differ in nothing but the object, and that their client says are one
+        command's; empty where it says nothing."""
 
 
 class Effect(StrEnum):
@@ -213,6 +217,8 @@ class Scope(StrEnum):
 
     ONCE = "once"
     FINGERPRINT = "fingerprint"
+    RUN = "run"
+    """The rest of one run of a command, as far as it goes on as it began: `Operation.run`."""
     RULE = "rule"
 
 
@@ -234,7 +240,7 @@ class HoldTerms:
     """Seconds until the hold denies itself."""
     scopes: tuple[Scope, ...] = (Scope.ONCE,)
     scope_lasts: float = 900.0
-    """Seconds a `fingerprint` or `rule` grant lives."""
+    """Seconds a `fingerprint`, `run` or `rule` grant lives."""
     risk: Risk = Risk.MEDIUM
     reason_required: bool = False
     break_glass: frozenset[str] = frozenset()

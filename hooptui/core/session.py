@@ -349,7 +349,13 @@ class Session(Account):
         if terms is None or terms.scopes == (Scope.ONCE,):
             return None
         fingerprint = self.house.ledger.fingerprint(self.identity, self.target, operation)
-        return self.house.approvals.granted(self.identity, self.target, terms.rule, fingerprint, self.house.clock.now())
+        run = self._run(operation) if Scope.RUN in terms.scopes else ""
+        now = self.house.clock.now()
+        return self.house.approvals.granted(self.identity, self.target, terms.rule, fingerprint, now, run)
+
+    def _run(self, operation: Operation) -> str:
+        """Which run of which session an operation is part of. What a client says about that can only narrow."""
+        return f"{self.id} {operation.run}" if operation.run else ""
 
     async def _wait(
         self, trail: Trail, operation: Operation, decision: Decision, tell: Tell, access: frozenset[str] = frozenset()
@@ -376,7 +382,12 @@ class Session(Account):
         if approval is None or approval.scope is Scope.ONCE or decision is None or decision.effect is not Effect.HOLD:
             return None
         rule, until = approval.terms.rule, self.house.clock.now() + approval.lasts
-        fingerprint = self.house.ledger.fingerprint(self.identity, self.target, operation)
+        if approval.scope is Scope.RUN:
+            fingerprint = self._run(operation)
+            if not fingerprint:
+                return None
+        else:
+            fingerprint = self.house.ledger.fingerprint(self.identity, self.target, operation)
         self.record(GrantGiven(approval.number, approval.scope, rule, until))
         return Grant(approval.scope, self.identity.key, self.target.name, rule, fingerprint, until, approval.number)
 

@@ -59,7 +59,7 @@ _SPEAKS: Final[Mapping[str, tuple[type[Facts], frozenset[str]]]] = {
 """By protocol: what facts are of, and the words that their commands are."""
 
 _RISKS: Final = (Risk.LOW, Risk.MEDIUM, Risk.HIGH)
-_SCOPES: Final = (Scope.ONCE, Scope.FINGERPRINT, Scope.RULE)
+_SCOPES: Final = (Scope.ONCE, Scope.FINGERPRINT, Scope.RUN, Scope.RULE)
 _STRICT: Final = (MaskAction.NULL, MaskAction.REDACT, MaskAction.HASH, MaskAction.PARTIAL)
 """Masks in the order of what they still tell, least first: a masker that takes the first that hits takes the strictest."""
 

@@ -24,7 +24,13 @@ from hooptui.core.events_people import (
 from hooptui.tui.people import LOCAL, decider, host, issuer, spoken, subject
 from hooptui.tui.text import Row, Span, clean, many, spot
 
-SCOPES = {"once": "once", "fingerprint": "this statement", "rule": "this rule", "access": "access"}
+SCOPES = {
+    "once": "once",
+    "fingerprint": "this statement",
+    "run": "the rest of this run",
+    "rule": "this rule",
+    "access": "access",
+}
 """Scopes as people say them."""
 
 KINDS = {

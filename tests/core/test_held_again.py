@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 
 import pytest
 
-from hooptui.core.approvals import Vote
+from hooptui.core.approvals import RUN_MOST, Vote
 from hooptui.core.events import Decided
 from hooptui.core.gate import Masked, Permit, Refused, Why
-from hooptui.core.model import Bound, Decision, HoldTerms, Identity, Scope
+from hooptui.core.model import Bound, Decision, HoldTerms, Identity, Operation, Scope
 from hooptui.core.session import Session
 from tests.golden.virtual import START, settle
 
@@ -48,6 +49,58 @@ class TestHeldOperations:
         await task
         await one.ask(operation("DELETE FROM u"), deaf)
         assert [(said.why, said.approval) for said in world.book.bodies(Decided)] == [("approved", 1), ("granted", 1)]
+
+    RUN = HoldTerms("w", frozenset({"dba"}), expires=60, scopes=(Scope.ONCE, Scope.RUN), scope_lasts=100)
+
+    @staticmethod
+    def deletion(name: str, run: str = "one") -> Operation:
+        made = operation(f"delete {name}")
+        return Operation(made.protocol, made.verb, made.text, made.facts, run=run)
+
+    async def let_go(self, world: World, one: Session, asked: Operation) -> list[tuple[str, int | None]]:
+        """Ask for one, and deny it when it is held."""
+        task = asyncio.create_task(one.ask(asked, deaf))
+        await settle()
+        for open_one in world.house.approvals.waiting():
+            world.house.approvals.vote(
+                open_one.number, Vote(DBA, False, Masked(""), Scope.ONCE, world.house.clock.now())
+            )
+        with contextlib.suppress(Refused):
+            await task
+        said = world.book.bodies(Decided)[-1]
+        return [(said.why, said.approval)]
+
+    @at_once
+    async def test_the_rest_of_a_run_is_let_go_and_nothing_else(self) -> None:
+        world, one = self.held(self.RUN)
+        task = asyncio.create_task(one.ask(self.deletion("a"), deaf))
+        await settle()
+        [held] = world.house.approvals.waiting()
+        world.house.approvals.vote(held.number, Vote(DBA, True, Masked(""), Scope.RUN, world.house.clock.now()))
+        await task
+        assert [(said.why, said.approval) for said in world.book.bodies(Decided)] == [("approved", 1)]
+        assert await self.let_go(world, one, self.deletion("b")) == [("granted", 1)]
+        for other in (self.deletion("c", "two"), self.deletion("c", "")):
+            assert (await self.let_go(world, one, other))[0][0] == "denied"
+        another = world.session(bounds={Bound.TOKEN: START + 1000})
+        another.id = "another"
+        another.access = None
+        assert (await self.let_go(world, another, self.deletion("b")))[0][0] == "denied", (
+            "another session says the same"
+        )
+        for number in range(RUN_MOST - 1):
+            assert await self.let_go(world, one, self.deletion(f"n{number}")) == [("granted", 1)]
+        assert (await self.let_go(world, one, self.deletion("one too many")))[0][0] == "denied"
+
+    @at_once
+    async def test_a_run_that_nobody_named_leaves_nothing(self) -> None:
+        world, one = self.held(self.RUN)
+        task = asyncio.create_task(one.ask(self.deletion("a", ""), deaf))
+        await settle()
+        [held] = world.house.approvals.waiting()
+        world.house.approvals.vote(held.number, Vote(DBA, True, Masked(""), Scope.RUN, world.house.clock.now()))
+        await task
+        assert world.grants == ()
 
     @at_once
     async def test_a_stricter_policy_is_not_undercut_by_the_grant_of_the_milder_one(self) -> None:

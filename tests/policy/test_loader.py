@@ -113,7 +113,7 @@ RULES = [
     ("- {id: r, effect: approve, when: {}, approval: {by: [a], expires: 2d}}",
      'a.yaml:2: rules[0] r.approval.expires: found "2d", expected a duration from 5s to 1d'),
     ("- {id: r, effect: approve, when: {}, approval: {by: [a], scopes: [always]}}",
-     'a.yaml:2: rules[0] r.approval.scopes[0]: found "always", expected one of once, fingerprint, rule'),
+     'a.yaml:2: rules[0] r.approval.scopes[0]: found "always", expected one of once, fingerprint, run, rule'),
     ("- {id: r, effect: deny, when: {}, session_max: 1h}",
      "a.yaml:2: rules[0] r.session_max: found session_max, expected it only in an allow, or an approve that grants"),
     ("- {id: r, effect: allow, when: {}}",

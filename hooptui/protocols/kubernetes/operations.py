@@ -41,6 +41,7 @@ def read(request: Request, body: bytes | None = None) -> Operation:
         facts,
         parameters,
         context=_context(request, facts, body),
+        run=_run(request, facts, body),
     )
 
 
@@ -57,6 +58,24 @@ _PATCHES: Final = {
     "application/strategic-merge-patch+json": "a strategic merge patch",
     "application/apply-patch+yaml": "a server-side apply",
 }
+
+
+def _run(request: Request, facts: KubernetesFacts, body: bytes | None) -> str:
+    """What deletions of one run of kubectl have in common, all but the name: kubectl deletes many one after the other.
+
+    The client's word, which is why everything else that is judged stands beside it."""
+    if (
+        request.method != "DELETE"
+        or not facts.name
+        or facts.unknown
+        or not _RUN.match(request.header("kubectl-session"))
+    ):
+        return ""
+    same = (
+        request.header("kubectl-session"), request.header("kubectl-command"), facts.verb, facts.kind, facts.version, facts.namespace,
+        *sorted(facts.actions), "", *sorted(facts.traits), "", *(f"{key}={value}" for key, value in request.query),
+    )  # fmt: skip
+    return sha256("\0".join(same).encode() + b"\0" + (body or b"")).hexdigest()
 
 
 def _context(request: Request, facts: KubernetesFacts, body: bytes | None) -> Mapping[str, str]:

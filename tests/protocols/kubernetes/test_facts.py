@@ -299,3 +299,38 @@ def test_kube_apiserver_takes_it_for_the_same(row: str) -> None:
     assert (info.subresource, info.name, len(info.parts), info.field_selector, info.label_selector) == (
         subresource, name, parts, field, label,
     )  # fmt: skip
+
+
+RUN = "Kubectl-Session: 0b8a1c9e-3c1f-4e7f-9a53-0d2b1c5e7f10"
+COMMAND = "Kubectl-Command: kubectl delete"
+PODS = "/api/v1/namespaces/web/pods"
+BACKGROUND = b'{"propagationPolicy":"Background"}'
+
+
+def run_of(line: str, body: bytes = BACKGROUND, *headers: str) -> str:
+    return operation(line, body, JSON, *(headers or (RUN, COMMAND))).run
+
+
+def test_deletions_of_one_run_differ_in_nothing_but_the_name() -> None:
+    first = run_of(f"DELETE {PODS}/a")
+    assert first and run_of(f"DELETE {PODS}/b") == first
+    others = (
+        run_of("DELETE /api/v1/namespaces/other/pods/b"),
+        run_of("DELETE /api/v1/namespaces/web/services/b"),
+        run_of("DELETE /apis/apps/v1/namespaces/web/deployments/b"),
+        run_of(f"DELETE {PODS}/b?gracePeriodSeconds=0"),
+        run_of(f"DELETE {PODS}/b?dryRun=All"),
+        run_of(f"DELETE {PODS}/b", b'{"propagationPolicy":"Orphan"}'),
+        run_of(f"DELETE {PODS}/b", b'{"gracePeriodSeconds":0}'),
+        run_of(f"DELETE {PODS}/b", BACKGROUND, RUN.replace("0b8a", "0b8b"), COMMAND),
+        run_of(f"DELETE {PODS}/b", BACKGROUND, RUN, "Kubectl-Command: kubectl replace"),
+    )
+    assert len({first, *others}) == len(others) + 1 and all(others)
+
+
+def test_what_is_no_deletion_of_one_object_is_of_no_run() -> None:
+    assert run_of(f"DELETE {PODS}/a", BACKGROUND, "X-Else: 1") == ""
+    assert run_of(f"DELETE {PODS}/a", BACKGROUND, "Kubectl-Session: mine") == ""
+    assert run_of(f"DELETE {PODS}") == ""
+    assert run_of(f"DELETE {PODS}/a", b"{") == ""
+    assert run_of(f"PUT {PODS}/a", b"{}") == ""
