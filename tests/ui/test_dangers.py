@@ -214,6 +214,18 @@ async def test_scope_is_chosen_and_sent() -> None:
         assert s.desk.ran[-1].args == {"number": "17", "reason": "", "scope": "fingerprint"}
 
 
+async def test_the_rest_of_a_run_is_offered_for_what_it_is() -> None:
+    """Whoever gives it lets go what nobody has seen yet: that is said beside it, on the narrowest terminal too."""
+    desk = busy()
+    desk.state = replace(desk.state, held=(replace(HELD[1], scopes=("once", "run")),))
+    desk.reviews[18] = review_of(HELD[1])
+    async with stage(desk, NARROW) as s:
+        await reviewing(s, "2", "a")
+        assert "( ) rest of this run (≤ 100 unseen) for 15 min" in picture.text(s.app)
+        await s.press("up", "up", "right", "down", "down", "right", "right", "enter")
+        assert s.desk.ran[-1].args["scope"] == "run"
+
+
 async def test_x_in_review_denies_only_with_a_reason() -> None:
     async with stage(busy()) as s:
         screen = await reviewing(s, "2", "j", "a", "x")

@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Input
 
+from hooptui.core.approvals import RUN_MOST
 from hooptui.core.desk import Command, HeldView, Outcome, Review
 from hooptui.tui.journal_people import SCOPES
 from hooptui.tui.people import left_words, requester, spoken, who_words
@@ -379,4 +380,6 @@ def share(statement: int, facts: list[Row], history: list[Row], room: int) -> tu
 def _scope_words(scope: str, hold: HeldView) -> str:
     if scope == "once":
         return SCOPES["once"]
+    if scope == "run":
+        return f"rest of this run (≤ {RUN_MOST} unseen) for {spoken(hold.scope_lasts)}"
     return f"{SCOPES.get(scope, clean(scope, 20))} for {spoken(hold.scope_lasts)}"
