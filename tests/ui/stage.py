@@ -77,7 +77,7 @@ def busy(pump: MessagePump) -> bool:
 async def calm(pilot: Pilot[str]) -> None:
     """Until everything on the screen waits for a message and nothing is left to paint, and some turns of the loop change nothing:
     what the driver is given comes to the queue some turns later."""
-    app, deadline, turns = pilot.app, time.monotonic() + 60, 0
+    app, deadline, turns, below = pilot.app, time.monotonic() + 60, 0, False
     while turns < TURNS and not app._exception_event.is_set():
         assert time.monotonic() < deadline, "the screen never came to rest"
         screen = app.screen
@@ -91,6 +91,11 @@ async def calm(pilot: Pilot[str]) -> None:
         elif screen._callbacks:
             await screen._invoke_and_clear_callbacks()
             turns = 0
+        elif turns == TURNS and not below:
+            # What is seen around a window is painted too; once, for that makes the window paint, and the window that.
+            below, turns = True, 0
+            for one in app._background_screens:
+                one._on_timer_update()
 
 
 @contextmanager
@@ -101,7 +106,9 @@ def unhurried(pilot: Pilot[str]) -> Iterator[None]:
     async def wait(*_: float) -> None:
         await calm(pilot)
 
-    with patch("textual.pilot.wait_for_idle", wait), patch("textual.app.wait_for_idle", wait):
+    # A button that was pressed looks so for a fifth of a second.
+    pressed = patch("textual.widgets.Button._start_active_affect")
+    with patch("textual.pilot.wait_for_idle", wait), patch("textual.app.wait_for_idle", wait), pressed:
         yield
 
 
