@@ -30,12 +30,19 @@ PLACES = (
     (re.compile(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}"), "TIME"),
     (re.compile(r"(resourceVersion: )\"\d+\"|(\"resourceVersion\": ?)\"\d+\""), r"\1\2RV"),
     (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+"), "TOKEN"),
-    # What comes for a stream that kubectl has just done with; whether it has is a race of its own, without any gateway too.
+    # See `LOST`.
     (re.compile(r"^[EWI]\d{4} .*\] Unknown stream id \d, discarding message\n?", re.MULTILINE), ""),
     (re.compile(r"^[EWI]\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+ ", re.MULTILINE), "LOG "),
     (re.compile(r"/tmp/[\w.-]*(?:LIVE|MERGED)-\d+"), "DIFFED"),
     (re.compile(AGE), "AGE"),
 )
+
+
+LOST = "Unknown stream id"
+"""kubectl 1.30 to 1.33 drops what comes over a WebSocket before it has made its streams, and says so: a race of its own
+(kubernetes/kubernetes#131189), which says nothing about whoever it talks to."""
+AGAIN = 5
+"""Times that a command is run at most, when kubectl has lost its answer."""
 
 
 def comparable(text: str, *homes: Path) -> str:
@@ -86,10 +93,13 @@ class Kubectl:
     ) -> Said:
         """Run it; `code` is what its exit status must be, None when that is for the caller to see. `racing`: it may end before it
         has said everything, so that what it says is not compared."""
-        done = subprocess.run(
-            self._words(command), input=stdin, capture_output=True, text=True, timeout=within, cwd=self.work,
-            env=self._environment(more), errors="replace", stdin=subprocess.DEVNULL if stdin is None else None,
-        )  # fmt: skip
+        for _ in range(AGAIN):
+            done = subprocess.run(
+                self._words(command), input=stdin, capture_output=True, text=True, timeout=within, cwd=self.work,
+                env=self._environment(more), errors="replace", stdin=subprocess.DEVNULL if stdin is None else None,
+            )  # fmt: skip
+            if LOST not in done.stderr:
+                break
         return self.note(command, done.returncode, *(("", "") if racing else (done.stdout, done.stderr)), code)
 
     def raw(self, verb: str, path: str, **more: int) -> Said:
