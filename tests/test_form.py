@@ -76,7 +76,8 @@ def test_the_compiled_form_is_taken_where_it_is_and_the_plain_one_on_demand(comp
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("suites", [SUITES, pytest.param(OTHERS, marks=pytest.mark.long)], ids=["usual", "others"])
+@pytest.mark.long
+@pytest.mark.parametrize("suites", [SUITES, OTHERS], ids=["usual", "others"])
 def test_the_compiled_form_passes_the_core_s_own_tests(compiled: Path, suites: tuple[str, ...]) -> None:
     done = python("-m", "pytest", "-x", "-p", "no:cacheprovider", *suites, cwd=compiled)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
