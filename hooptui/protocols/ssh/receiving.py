@@ -55,7 +55,8 @@ class Receiver(SSHConnection):
         self.scratch = scratch()
         super().__init__(*args, **kwargs)
 
-    # --- how it goes on
+    # --- how it goes on: `transport.Swift` has both, and nobody makes a Receiver. Not abstract, for asyncssh's class has a base
+    # that is none, and a class between them would be one only to say so.
 
     def put(self) -> None:
         """Write what is ready."""
