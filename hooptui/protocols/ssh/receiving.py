@@ -55,8 +55,7 @@ class Receiver(SSHConnection):
         self.scratch = scratch()
         super().__init__(*args, **kwargs)
 
-    # --- how it goes on: `transport.Swift` has both, and nobody makes a Receiver. Not abstract, for asyncssh's class has a base
-    # that is none, and a class between them would be one only to say so.
+    # --- how it goes on: `transport.Swift` has both, and nobody makes a Receiver alone
 
     def put(self) -> None:
         """Write what is ready."""
