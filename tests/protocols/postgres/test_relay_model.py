@@ -10,9 +10,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hooptui.core.events import Rows
 from hooptui.core.model import Decision, MaskRule, Operation
 from hooptui.protocols.postgres import build, codec
 from hooptui.protocols.postgres.wire import Framer
@@ -373,6 +375,26 @@ def test_garbage_raises_nothing_and_runs_nothing_unasked(chunks: list[bytes]) ->
             wires.server.written.clear()
         assert len(server.ran) <= len(permits)
         wires.relay.finish("the test is over")
+        await asyncio.wait_for(wires.relay.closed(), 60)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("records", [True, False])
+def test_what_came_before_a_server_s_violation_is_shown_only_when_it_is_on_record(records: bool) -> None:
+    async def scenario() -> None:
+        wires = Wires()
+        wires.judge.answer = lambda _: allow()
+        wires.from_client(build.query("SELECT a FROM t1"))
+        await settle()
+        wires.client.take()
+        if not records:
+            wires.book.broken = "disk full"
+        described = build.row_description([codec.Field(b"a", 0, 0, 25, -1, -1, 0)])
+        wires.from_server(described + build.data_row([b"seen"]) + build.message(b"2", b""))
+        shown = b"".join(wires.client.take())
+        assert (b"seen" in shown) is records
+        assert (wires.book.bodies(Rows) != []) is records
         await asyncio.wait_for(wires.relay.closed(), 60)
 
     run(scenario())
