@@ -299,6 +299,22 @@ async def test_replay_of_a_terminal_seeks_both_ways() -> None:
         assert player.chosen
 
 
+async def test_lines_that_came_at_a_passing_width_are_laid_out_for_the_one_that_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with stage(scenes_ssh.recorded()) as s:
+        await s.press("4", "G", "enter", "space", "s")
+        lines = s.main.player.transcript
+        wide = ev(0, Asked(9, "exec", M("word " * 60), ("exec",), ()))
+        real = lines.cells
+        # Between two layouts it has the width of a terminal, and hears of neither before it is what it was.
+        monkeypatch.setattr(type(lines), "cells", 150)
+        lines.feed([wide])
+        monkeypatch.setattr(type(lines), "cells", real)
+        lines.on_resize()
+        assert all(row_width(lines.row(y, real)) <= real for y in range(lines.count()))
+
+
 def _body(text: str) -> list[str]:
     """The stage without its bar and feet."""
     return [line for line in text.split("\n") if "event " not in line and "×" not in line]

@@ -66,6 +66,9 @@ class Transcript(Lines):
 
     def feed(self, events: Sequence[Event], lost: int = 0) -> None:
         """Show these after what is shown. A flood is skimmed: nobody reads a thousand lines in a quarter of a second."""
+        if self.cells != self._laid:
+            # It has another width already and will hear of it later, perhaps when it has the old one again.
+            self.lay_out()
         skipped = lost
         # A terminal's flood is no flood here: it is drawn elsewhere.
         events = [event for event in events if not isinstance(event.body, TerminalOutput)]
