@@ -26,6 +26,9 @@ class Detector:
     """Bounded, so that a backtracking engine stays linear too."""
 
 
+LABEL = rb"[sS][eE][cC][rR][eE][tT]"
+"""What a key of AWS that has no sign of its own is known by."""
+
 _DETECTORS = (
     Detector("credit-card", "card", digits.credit_card, (rb"[0-9](?:[ -]?[0-9]){12}",)),
     Detector("us-ssn", "ssn", digits.us_ssn, (rb"[0-9]{3}-[0-9]{2}-[0-9]{4}",)),
@@ -49,7 +52,7 @@ _DETECTORS = (
         tokens.api_key,
         (
             *(f"{token.prefix}{token.chars}{{{token.size}}}".encode() for token in tokens.TOKENS),
-            rb"[sS][eE][cC][rR][eE][tT]",
+            LABEL,
         ),
     ),
     Detector("private-key", "pem", tokens.private_key, (rb"-----BEGIN ", rb"PuTTY-User-Key-File-")),

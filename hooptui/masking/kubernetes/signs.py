@@ -6,11 +6,12 @@ A wrong yes costs time, a wrong no would leak: every doubt is a yes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
+from hooptui.masking import detectors as known
 from hooptui.masking.kubernetes.fields import FieldPattern
-from hooptui.masking.prefilter import screen_of, watched
+from hooptui.masking.prefilter import screen_of
 
 _DETECTED: Final = "detected"
 _CREDENTIAL: Final = "credential"
@@ -26,6 +27,22 @@ _SECRETS: Final = (
 )
 _ESCAPED: Final = (_HIDDEN, rb"\\u00(?:2[0-57-9a-fA-F]|3[0-9abdfABDF]|[4-7][0-9a-fA-F])")
 """An ASCII character that JSON need not escape, other than the three that Go does: &, <, >."""
+_SLASH: Final = (_HIDDEN, rb"\\/")
+"""The same of a character that keys may hold; JSON allows it an escape of its own, which Go does not use."""
+
+_CLOSER: Final[dict[str, tuple[bytes, ...]]] = {
+    "api-key": (
+        *(one for one in known.BY_NAME["api-key"].screens if one != known.LABEL),
+        # Of a label, and what may stand between it and a key of 40 characters: blanks, signs and their escapes at any level, the words
+        # "access" and "key", and whatever is not ASCII: a long s and the sign of kelvin are letters of these words, too.
+        rb"(?:[sS]|\xc5\xbf|\\u017[fF])[eE][cC][rR][eE][tT](?:[^A-Za-z0-9/+]|[aAcCeEsSkKyY]|\\[bfnrt]|\\u[0-9a-fA-F]{4})*[A-Za-z0-9/+]{40}[^A-Za-z0-9/+=]",
+    ),
+    "jwt": (rb"e[wy][A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*\.",),
+    "private-key": (rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY", rb"PuTTY-User-Key-File-"),
+}
+"""Screens that hold for a string of JSON with all of its quotes. The detectors' own must find the half of a value as well, and so find
+`secretKeyRef` and `/var/run/secrets` in every Pod, and `review-service` in its name."""
+
 _CERTAIN: Final = frozenset({_DETECTED, _CREDENTIAL, _HELM, _HIDDEN})
 
 
@@ -34,7 +51,7 @@ class Signs:
 
     __slots__ = ("_fields", "_which")
 
-    def __init__(self, *, secrets: bool, fields: Iterable[FieldPattern], detectors: Iterable[str]) -> None:
+    def __init__(self, *, secrets: bool, fields: Iterable[FieldPattern], detectors: Collection[str]) -> None:
         """Raises:
         KeyError: an unknown detector.
         """
@@ -43,10 +60,11 @@ class Signs:
         ]
         self._which = screen_of(
             (
-                *((_DETECTED, pattern) for _, pattern in watched(frozenset(detectors))),
+                *((_DETECTED, pattern) for name in sorted(detectors) for pattern in _screens(name)),
                 *(_SECRETS if secrets else ()),
                 *((name, b"(?i:%b)" % re.escape(one.stem)) for name, one in self._fields if one.resource != "*"),
                 _ESCAPED,
+                *((_SLASH,) if "api-key" in detectors else ()),
             )
         ).which
 
@@ -60,3 +78,7 @@ class Signs:
             (name in found or pattern.concerns(resource)) and all(key in data for key in pattern.keys)
             for name, pattern in self._fields
         )
+
+
+def _screens(name: str) -> tuple[bytes, ...]:
+    return _CLOSER.get(name) or known.BY_NAME[name].screens

@@ -61,6 +61,72 @@ def test_what_masks_would_change_shows_a_sign(value: Any, resource: str, engine:
         assert masks.may_hold(body, resource)
 
 
+AWS = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJlc2ln"
+PIECES = st.sampled_from(
+    [
+        "secret", "Secret", "\u017fecret", "access", "acce\u017fs", "key", "\u212aey", "_", "-", " ", "=", "=>", ":", "'", '"', "\n", "\t", "\u00a0",
+        "\u2003", "\x1c", "|", "{", '{"secretKey": "', "}", "x", "é", AWS, AWS[:-1], AWS + "=", AWS[:20], JWT, "e" + JWT, JWT[:-20], "ewogImFsZyI6MX0.a.b",
+        "ew-ew-ew-ew-ew-ew-ew-ew-ew-ew.a.b", "review-service", ".", "-----BEGIN PRIVATE KEY-----", "-----BEGIN RSA PRIVATE", " KEY-----", "MIIB",
+        "PuTTY-User-Key-File-2:", "AKIAIOSFODNN7EXAMPLE",
+    ]
+)  # fmt: skip
+WORD = st.tuples(
+    st.sampled_from(["secret", "SECRET", "\u017fecret", "secret", "my-secret"]),
+    st.sampled_from(["", "_", " "]),
+    st.sampled_from(["", "access", "acce\u017fs_"]),
+    st.sampled_from(["", "key", "\u212aey"]),
+).map("".join)
+BEHIND = st.tuples(
+    st.sampled_from(["", '"', "\t"]),
+    st.sampled_from(["=", ":", "=>", "\n", "\u2003", "\x1c", "|>", ",\t"]),
+    st.sampled_from(["", '"', " '", "`"]),
+    st.sampled_from([AWS, AWS, AWS + '"', AWS + "=", "x" + AWS]),
+).map("".join)
+TEXTS = st.lists(PIECES, max_size=7).map("".join) | st.builds(str.__add__, WORD, BEHIND)
+LABELLED = st.sampled_from(["secret", "aws-secret_access_Key", "SECRET\u212aey", "secret ", "x", ""])
+NEARLY = st.recursive(
+    TEXTS | st.builds(lambda label, text: {label: text}, LABELLED | WORD | TEXTS, TEXTS | BEHIND | st.just(AWS)),
+    lambda inner: st.lists(inner, max_size=2) | st.builds(json.dumps, inner) | st.builds(lambda one: json.dumps(one, indent=1, ensure_ascii=False), inner),
+    max_leaves=4,
+)  # fmt: skip
+
+
+@settings(max_examples=600, deadline=None, derandomize=True)
+@given(NEARLY, st.booleans(), st.sampled_from([None, 1]), st.booleans(), st.sampled_from(sorted(ENGINES)))
+def test_what_detectors_find_shows_a_sign(
+    value: Any, ascii_only: bool, indent: int | None, like_go: bool, engine: str
+) -> None:
+    rules = (MaskRule("s", secrets=True), MaskRule("d", detect=("api-key", "jwt", "private-key")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signs, "screen_of", ENGINES[engine])
+        masks = ObjectMask(MaskSet(rules), KEY)
+    body = json.dumps({"spec": value}, ensure_ascii=ascii_only, indent=indent)
+    if like_go:
+        body = body.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
+    after = masks.apply(DECODER.decode(body), "pods", counts := {})
+    if counts or after != json.loads(body):
+        assert masks.may_hold(body.encode(), "pods")
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+def test_a_pod_that_speaks_of_secrets_shows_no_sign(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signs, "screen_of", ENGINES[engine])
+    looks = Signs(secrets=True, fields=(), detectors=("api-key", "jwt", "private-key"))
+    name = {"secretKeyRef": {"name": "review-service", "key": "p"}}
+    digest = "registry.example/app@sha256:" + "0123456789abcdef" * 4
+    spec = {
+        "env": [{"name": "P", "valueFrom": name}],
+        "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount",
+        "image": digest,
+    }
+    pod = {"kind": "Pod", "spec": spec, "data": {"ca.crt": "-----BEGIN CERTIFICATE-----\nMIIB"}}  # fmt: skip
+    assert not looks(json.dumps(pod, separators=(",", ":")).encode(), "pods")
+    assert not looks(json.dumps(pod, indent=2).encode(), "pods")
+    slashed = json.dumps({"secretKey": AWS}).replace("/", r"\/")
+    assert looks(slashed.encode(), "pods")
+
+
 @pytest.mark.parametrize(
     ("text", "seen"),
     [
