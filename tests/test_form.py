@@ -23,6 +23,7 @@ SUITES = (
         f"tests/protocols/postgres/test_{name}.py"
         for name in ("codec", "proxy", "relay", "relay_model", "results", "rows", "tls", "wire")
     ),
+    *(f"tests/protocols/ssh/test_{name}.py" for name in ("receiving", "train", "transport")),
 )
 """The tests that go through most of what is compiled."""
 OTHERS = (

@@ -9,7 +9,6 @@ Knows what arrives and whom it is for; how it goes on is `transport`.
 
 from __future__ import annotations
 
-import struct
 import sys
 from typing import Any, Final, Protocol
 
@@ -17,23 +16,18 @@ import asyncssh
 from asyncssh.channel import SSHChannel
 from asyncssh.connection import SSHConnection
 from asyncssh.constants import MSG_CHANNEL_DATA, MSG_CHANNEL_WINDOW_ADJUST
-from asyncssh.misc import MACError, ProtocolError
-from asyncssh.packet import UInt32
+from asyncssh.misc import ProtocolError
 
-from hooptui.protocols.ssh.ciphers import TAG, Gcm
+from hooptui.protocols.ssh.ciphers import Gcm
+from hooptui.protocols.ssh.lane import TAG
 from hooptui.protocols.ssh.scratch import KIB, READ, scratch
+from hooptui.protocols.ssh.train import Train, Unpacker
 
-LARGE: Final = 8 * KIB
-"""Bytes of one packet that are handed on from where they are. Smaller ones are gathered."""
 JOINED: Final = 32 * KIB
 """Bytes up to which what waits is joined, so that single bytes do not cost a hundred times their size."""
 AWAKE: Final = 1 / 32
 """Of the time after which silence is noticed, by how much it may be noticed early."""
 SEQUENCE: Final = 0xFFFFFFFF
-_LENGTH = struct.Struct(">I")
-_HEAD = struct.Struct(">BBII")
-"""Of a packet about a channel: length of the padding, kind, number of the channel, and bytes of data or of window."""
-_BEFORE: Final = _HEAD.size
 _SENDS: Final = frozenset(("open", "eof_pending", "eof"))
 """A peer's state of a channel in which we may send to it: it has not closed."""
 
@@ -41,8 +35,11 @@ _SENDS: Final = frozenset(("open", "eof_pending", "eof"))
 class Carries(Protocol):
     """A session that takes large pieces of data as they are."""
 
-    def carry(self, data: bytes | memoryview) -> None:
-        """As `data_received` without a data type; the bytes are there during the call only."""
+    def carry(self, train: Train) -> None:
+        """As `data_received` without a data type; the bytes are there during the call only.
+
+        The window for more is given by who carries, see `credit`.
+        """
 
 
 class Receiver(SSHConnection):
@@ -127,52 +124,53 @@ class Receiver(SSHConnection):
         Raises:
             ProtocolError, MACError: a packet is too large, or not from the peer. What came before it is delivered.
         """
-        size, channels, longest, plain = len(view), self._channels, self._max_recv_pktlen, self.scratch.plain
+        packets = Unpacker(cipher.lane, view, at, self.scratch.plain, self._max_recv_pktlen)
         quick = self._auth_complete and self._decompressor is None
-        run = _Run()
+        chan: SSHChannel[Any] | None = None
+        """Of which there is something in the train."""
+        number = -1
         try:
-            while size - at > 4:
-                length = _LENGTH.unpack_from(view, at)[0]
-                if length > longest:
-                    raise ProtocolError("Max packet size exceeded")
-                start, body, end = at, at + 4, at + 4 + length + TAG
-                if end > size:
+            while self._transport is not None:
+                there = packets.next(number, chan._recv_window if chan is not None else 0)
+                self._counted(packets)
+                if chan is not None:
+                    taker, chan, number = chan, None, -1
+                    _deliver(taker, packets.whole())
+                if not there:
                     break
-                # There is room, since nothing becomes longer than it was in what was read.
-                place = run.end + length
-                opened = plain[run.end : place]
-                if not length or not cipher.open_into(view[start:body], view[body:end], opened):
-                    raise MACError("MAC verification failed")
-                at = end
-                if not quick or length < _BEFORE:
-                    return at, bytes(opened), view[start:end]
-                padding, kind, number, count = _HEAD.unpack_from(opened)
-                if run.chan is not None and (number != run.number or kind != MSG_CHANNEL_DATA):
-                    run.deliver()
-                    if self._transport is None:
-                        break
-                chan, behind = channels.get(number), length - _BEFORE - padding
-                if chan is None:
-                    return at, bytes(opened), view[start:end]
-                state = chan._recv_state
-                if kind == MSG_CHANNEL_DATA and state == "open" and behind == count <= chan._recv_window - run.size:
-                    if count < LARGE:
-                        run.add(number, chan, opened[_BEFORE : _BEFORE + count], place)
-                    else:
-                        run.deliver()
-                        _deliver(chan, opened[_BEFORE : _BEFORE + count])
-                elif kind == MSG_CHANNEL_WINDOW_ADJUST and state in _SENDS and not behind:
-                    chan._send_window += count
-                    chan._flush_send_buf()
+                known = self._channels.get(packets.number) if quick and packets.kind >= 0 and self._transport else None
+                state, count = known._recv_state if known is not None else "", packets.count
+                if (
+                    known is not None
+                    and packets.kind == MSG_CHANNEL_DATA
+                    and state == "open"
+                    and packets.fits == count <= known._recv_window
+                ):
+                    packets.take()
+                    chan, number = known, packets.number
+                elif (
+                    known is not None
+                    and packets.kind == MSG_CHANNEL_WINDOW_ADJUST
+                    and state in _SENDS
+                    and not packets.fits
+                ):
+                    packets.taken += 1
+                    self._counted(packets)
+                    known._send_window += count
+                    known._flush_send_buf()
                 else:
-                    return at, bytes(opened), view[start:end]
-                self._recv_seq = (self._recv_seq + 1) & SEQUENCE
-                self._auth_final = True
-                if self._transport is None:
-                    break
+                    return packets.at, bytes(packets.opened), view[packets.start : packets.at]
         finally:
-            run.deliver()
-        return at, None, view
+            if chan is not None:
+                self._counted(packets)
+                _deliver(chan, packets.whole())
+        return packets.at, None, view
+
+    def _counted(self, packets: Unpacker) -> None:
+        if packets.taken:
+            self._recv_seq = (self._recv_seq + packets.taken) & SEQUENCE
+            self._auth_final = True
+            packets.taken = 0
 
     def _recv_pkthdr(self) -> bool:
         # In GCM the length is readable: nothing is taken before the whole packet is there, so that `_feed` can go on anywhere.
@@ -193,52 +191,17 @@ class Receiver(SSHConnection):
             super().internal_error(exc_info, error_logger)
 
 
-class _Run:
-    """Data of packets that follow one another on one channel."""
-
-    __slots__ = ("_pieces", "chan", "end", "number", "size")
-
-    def __init__(self) -> None:
-        self.chan: SSHChannel[Any] | None = None
-        """Of which there is something."""
-        self.number = 0
-        self.size = 0
-        """Bytes of data."""
-        self.end = 0
-        """Where in the scratch the last of them, and what was around it, ends. Before it nothing may be put."""
-        self._pieces: list[memoryview] = []
-
-    def add(self, number: int, chan: SSHChannel[Any], data: memoryview, end: int) -> None:
-        """`number` is the channel's, as the peer writes it."""
-        self.number, self.chan = number, chan
-        self._pieces.append(data)
-        self.size += len(data)
-        self.end = end
-
-    def deliver(self) -> None:
-        """What there is, if anything, to its channel, within whose window it is."""
-        chan, pieces = self.chan, self._pieces
-        if chan is None:
-            return
-        self.chan, self.size, self.end, self._pieces = None, 0, 0, []
-        _deliver(chan, pieces[0] if len(pieces) == 1 else b"".join(pieces))
-
-
-def _deliver(chan: SSHChannel[Any], data: bytes | memoryview) -> None:
+def _deliver(chan: SSHChannel[Any], train: Train) -> None:
     """Data within a channel's window, to whom it is for."""
-    size = len(data)
+    size = train.size
     if chan._recv_paused:
         waiting = chan._recv_buf
         if waiting and waiting[-1][1] is None and len(waiting[-1][0]) + size <= JOINED:
             chan._recv_window -= size
-            waiting[-1] = (waiting[-1][0] + data, None)
+            waiting[-1] = (waiting[-1][0] + train.joined(), None)
             return
     elif chan._send_state == "open" and (carry := getattr(chan._session, "carry", None)) is not None:
-        # As asyncssh does in `_deliver_data`.
         chan._recv_window -= size
-        if chan._recv_window < chan._init_recv_window / 2:
-            chan.send_packet(MSG_CHANNEL_WINDOW_ADJUST, UInt32(chan._init_recv_window - chan._recv_window))
-            chan._recv_window = chan._init_recv_window
-        carry(data)
+        carry(train)
         return
-    chan._accept_data(bytes(data))
+    chan._accept_data(train.joined())

@@ -11,13 +11,16 @@ import asyncssh
 from hooptui.core.gate import CannotRecord, Refused
 from hooptui.protocols.ssh import agent as agents
 from hooptui.protocols.ssh import operations, replies
+from hooptui.protocols.ssh.credit import Credit
 from hooptui.protocols.ssh.files import SFTP, Files
 from hooptui.protocols.ssh.guarded import guarded
+from hooptui.protocols.ssh.holds import Holds
 from hooptui.protocols.ssh.link import Link
 from hooptui.protocols.ssh.operations import Start, Terminal
 from hooptui.protocols.ssh.outlet import Bytes, Outlet, Text
 from hooptui.protocols.ssh.running import TargetEnd
 from hooptui.protocols.ssh.sessions import EMERGENCY, PACKET, REASON, SessionChannel
+from hooptui.protocols.ssh.train import Train
 from hooptui.protocols.ssh.transfers import Transfer
 from hooptui.protocols.ssh.transport import send
 from hooptui.protocols.ssh.upstream import UpstreamFailed
@@ -35,6 +38,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
     def __init__(self, link: Link) -> None:
         self._link = link
         self._voice = Voice(link.session)
+        self.credit = Credit(link.limits.window)
         self._chan: SessionChannel | None = None
         self._start: Start | None = None
         self._terminal: Terminal | None = None
@@ -43,7 +47,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         self._agent: agents.Agent | None = None
         self._files: Files | None = None
         """Set while it carries SFTP."""
-        self._holds: set[str] = set()
+        self._holds = Holds()
         """Why the client is not read now."""
         self._target: TargetEnd | None = None
         self._early = bytearray()
@@ -73,7 +77,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
             await self._target.gone.wait()
 
     def freeze(self) -> None:
-        self._frozen = True
+        self._frozen = self._holds.ended = True
         if self._target is not None:
             self._target.freeze()
 
@@ -96,7 +100,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
     @guarded(None)
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         assert isinstance(chan, SessionChannel)
-        self._chan = self._voice.chan = chan
+        self._chan = self._voice.chan = self._holds.chan = self.credit.chan = chan
         self._link.runs.add(self)
 
     @guarded(False)
@@ -134,16 +138,18 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
             return
         self._early += data
         if len(self._early) > self._link.limits.ahead:
-            self._hold("early")
+            self._holds.hold("early")
 
     @guarded(None)
-    def carry(self, data: bytes | memoryview) -> None:
+    def carry(self, train: Train) -> None:
         """See `receiving.Carries`. What goes through unseen, goes through without a copy."""
-        if self._target is None or self._files is not None or self._terminal is not None:
-            self.data_received(bytes(data), None)
+        through = self.credit.target
+        if through is None:
+            self.data_received(train.joined(), None)
         elif not self._frozen:
-            self._link.session.counters.bytes_in += len(data)
-            self._target.write(data)
+            self._link.session.counters.bytes_in += train.size
+            through.pass_on(train)
+        self.credit.settle()
 
     @guarded(True)
     def eof_received(self) -> bool:
@@ -175,7 +181,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
     def pause_writing(self) -> None:
         self._choked = True
         if self._target is not None and not self._frozen:
-            self._target.hold("client")
+            self._target.holds.hold("client")
         if self._files is not None:
             self._files.stall(True)
 
@@ -183,7 +189,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
     def resume_writing(self) -> None:
         self._choked = False
         if self._target is not None:
-            self._target.free("client")
+            self._target.holds.free("client")
         if self._files is not None:
             self._files.stall(False)
 
@@ -217,7 +223,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
 
     def hold_input(self, on: bool) -> None:
         """The target takes no more input for now, or again."""
-        (self._hold if on else self._free)("target")
+        (self._holds.hold if on else self._free)("target")
 
     def xon_xoff(self, client_can_do: bool) -> None:
         if self._chan is not None and not self._chan.is_closing():
@@ -329,11 +335,12 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
             raise
         # Nothing of the target's answer has been delivered yet: asyncssh does that in a task of its own.
         self._target = target
+        self.credit.target = target if self._files is None and terminal is None else None
         if self._gone or self._frozen:
             target.close()
             return
         if self._choked:
-            target.hold("client")
+            target.holds.hold("client")
         early, self._early = bytes(self._early), bytearray()
         if early:
             self._input(early)
@@ -356,7 +363,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
                 self._target.write(data)
 
         def pause(on: bool) -> None:
-            (self._hold if on else self._free)("files")
+            (self._holds.hold if on else self._free)("files")
 
         self._files = Files(
             self._link.session, self._voice.held, transfer, up=up, down=self.out, end=self._broken, pause=pause
@@ -384,20 +391,14 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         if self._target is not None:
             self._target.write_eof()
 
-    def _hold(self, why: str) -> None:
-        self._holds.add(why)
-        if self._chan is not None and not self._frozen:
-            self._chan.pause_reading()
-
     def _free(self, why: str) -> None:
-        self._holds.discard(why)
-        if self._chan is not None and not self._holds:
-            self._chan.resume_reading()
+        self._holds.free(why)
+        self.credit.settle()
 
     def _slow(self, on: bool) -> None:
         """What the target says takes long to look at."""
         if self._target is not None:
-            (self._target.hold if on else self._target.free)("slow")
+            (self._target.holds.hold if on else self._target.holds.free)("slow")
 
     def _broken(self, reason: str) -> None:
         """The other side's SFTP makes no sense, or the client's."""

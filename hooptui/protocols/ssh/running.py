@@ -10,14 +10,20 @@ from typing import Protocol
 
 import asyncssh
 
+from hooptui.protocols.ssh.credit import Credit
 from hooptui.protocols.ssh.guarded import guarded
+from hooptui.protocols.ssh.holds import Holds
 from hooptui.protocols.ssh.link import Link
 from hooptui.protocols.ssh.outlet import Outlet
-from hooptui.protocols.ssh.transport import send
+from hooptui.protocols.ssh.train import Train
+from hooptui.protocols.ssh.transport import pass_on, room, send
 
 
 class Client(Protocol):
     """The client's side of it."""
+
+    credit: Credit
+    """How much it may send."""
 
     def hold_input(self, on: bool) -> None:
         """The target takes no more input for now, or again."""
@@ -50,7 +56,7 @@ class TargetEnd(asyncssh.SSHClientSession[bytes]):
         """Set when `over`."""
         self.jammed = False
         """The target takes no input now."""
-        self._holds: set[str] = set()
+        self.holds = Holds()
         """Why the target is not read now."""
         self._frozen = False
 
@@ -63,7 +69,7 @@ class TargetEnd(asyncssh.SSHClientSession[bytes]):
 
     @guarded(None)
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
-        self._chan = chan
+        self._chan = self.holds.chan = chan
 
     @guarded(None)
     def data_received(self, data: bytes, datatype: int | None) -> None:
@@ -98,6 +104,11 @@ class TargetEnd(asyncssh.SSHClientSession[bytes]):
         self._client.hold_input(False)
 
     @guarded(None)
+    def roomier(self) -> None:
+        # See `transport.Fills`.
+        self._client.credit.settle()
+
+    @guarded(None)
     def connection_lost(self, exc: Exception | None) -> None:
         if self.over:
             return
@@ -118,9 +129,17 @@ class TargetEnd(asyncssh.SSHClientSession[bytes]):
 
     # --- what the client's end calls
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes) -> None:
         if self._chan is not None and not self._chan.is_closing():
             send(self._chan, data)
+
+    def pass_on(self, train: Train) -> None:
+        if self._chan is not None and not self._chan.is_closing():
+            pass_on(self._chan, train)
+
+    def room(self) -> int:
+        """Bytes that it takes now; what it takes no more may come and is dropped."""
+        return room(self._chan) if self._chan is not None and not self._chan.is_closing() else self._link.limits.window
 
     def write_eof(self) -> None:
         if self._chan is not None and not self._chan.is_closing():
@@ -141,24 +160,10 @@ class TargetEnd(asyncssh.SSHClientSession[bytes]):
             self._chan.change_terminal_size(width, height, pixwidth, pixheight)
             self._outlet.resize(width, height)
 
-    def hold(self, why: str) -> None:
-        """Do not read what it says, for this reason too."""
-        self._holds.add(why)
-        if self._chan is not None:
-            self._chan.pause_reading()
-
-    def free(self, why: str) -> None:
-        """This reason is gone."""
-        self._holds.discard(why)
-        if self._chan is not None and not self._holds:
-            self._chan.resume_reading()
-
     def freeze(self) -> None:
         """Read to the end what it says, and do nothing with it: behind it comes how it ended."""
         self._frozen = True
-        self._holds.clear()
-        if self._chan is not None:
-            self._chan.resume_reading()
+        self.holds.end()
 
     def close(self) -> None:
         if self._chan is not None:

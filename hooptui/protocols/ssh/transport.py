@@ -14,10 +14,9 @@ It reaches into asyncssh, whose version is pinned; `tests/protocols/ssh/test_tra
 from __future__ import annotations
 
 import asyncio
-import os
 import struct
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import asyncssh
 from asyncssh.channel import SSHChannel
@@ -26,9 +25,11 @@ from asyncssh.constants import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA, MSG_
 from asyncssh.misc import ProtocolError
 from asyncssh.packet import SSHPacket, SSHPacketLogger
 
-from hooptui.protocols.ssh.ciphers import BLOCK, TAG, Gcm, Inflater, adopted
+from hooptui.protocols.ssh.ciphers import Gcm, Inflater, adopted
+from hooptui.protocols.ssh.lane import BLOCK
 from hooptui.protocols.ssh.receiving import JOINED, SEQUENCE, Receiver
 from hooptui.protocols.ssh.scratch import BEHIND, KIB
+from hooptui.protocols.ssh.train import AROUND, LENGTH, Train
 
 HIGH: Final = 512 * KIB
 """Bytes on their way into a socket beyond which channels keep their data, and their sources are not read."""
@@ -41,11 +42,16 @@ REQUESTS: Final = 256
 """Requests of a connection, none of a channel, that wait for an answer; beyond it the connection ends."""
 LEAST: Final = 1024
 """Bytes of data that a peer must take in one packet. Everybody takes 16 KiB and more; one byte would be a packet for each."""
-_LENGTH = struct.Struct(">I")
 _DATA = struct.Struct(">BII")
 _EXTENDED = struct.Struct(">BIII")
-_PADDING = 4096
 _PAD = [bytes((size,)) for size in range(4 + BLOCK)]
+
+
+class Fills(Protocol):
+    """A session that minds how much its channel's peer takes."""
+
+    def roomier(self) -> None:
+        """It takes more than before, or less waits for it."""
 
 
 class Swift(Receiver):
@@ -57,8 +63,6 @@ class Swift(Receiver):
     """The socket takes no more; data waits in its channel."""
     _deaf = False
     """The peer is not read."""
-    _padding = b""
-    _pad_at = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._ready: list[memoryview] = []
@@ -123,26 +127,27 @@ class Swift(Receiver):
         pad = -size % BLOCK
         if pad < 4:
             pad += BLOCK
-        at = self._pad_at
-        if at + pad > len(self._padding):
-            self._padding, at = os.urandom(_PADDING), 0
-        self._pad_at = at + pad
-        packet = b"".join((_PAD[pad], head, data, self._padding[at : at + pad]))
-        size += pad
-        header = _LENGTH.pack(size)
         assert type(self._send_encryption) is Gcm
-        self._send_seq = (self._send_seq + 1) & SEQUENCE
-        self._rekey_bytes_sent += size
+        lane = self._send_encryption.lane
+        packet = b"".join((_PAD[pad], head, data, lane.padding(pad)))
+        size += pad
+        header = LENGTH.pack(size)
         scratch = self.scratch
-        if scratch.room(4 + size + TAG):
+        if scratch.room(AROUND + size):
             start = scratch.at
-            scratch.at = end = start + 4 + size + TAG
+            scratch.at = end = start + AROUND + size
             out = scratch.out
             out[start : start + 4] = header
-            self._send_encryption.seal_into(header, packet, out[start + 4 : end])
-            ready = out[start:end]
+            lane.seal_into(header, packet, out[start + 4 : end])
+            self._sent(1, size, out[start:end])
         else:
-            ready = memoryview(header + self._send_encryption.seal(header, packet))
+            self._sent(1, size, memoryview(header + lane.seal(header, packet)))
+
+    def _sent(self, packets: int, size: int, ready: memoryview) -> None:
+        """Have sealed packets written, which are `size` bytes in plain."""
+        self._send_seq = (self._send_seq + packets) & SEQUENCE
+        self._rekey_bytes_sent += size
+        scratch = self.scratch
         if scratch.writers is None:
             self._ready.append(ready)
             self.put()
@@ -228,6 +233,32 @@ class Swift(Receiver):
             chan._pause_resume_writing()
         else:
             SSHChannel._flush_send_buf(chan)
+        roomier = getattr(chan._session, "roomier", None)
+        if roomier is not None:
+            roomier()
+
+    def pass_on(self, chan: SSHChannel[Any], train: Train) -> None:
+        """What `pass_on` does."""
+        if chan._send_state != "open":
+            raise BrokenPipeError("Channel not open for sending")
+        done, number, scratch = 0, chan._send_chan, self.scratch
+        if train.large() and not chan._send_buf and number is not None:
+            while done < len(train.frames) and self._quick_send() and not self._choked:
+                if not scratch.room(AROUND + len(train.frames[done])):
+                    break
+                assert type(self._send_encryption) is Gcm
+                start, first, lane = scratch.at, done, self._send_encryption.lane
+                left = self._rekey_bytes - self._rekey_bytes_sent
+                done, end, moved = train.seal(
+                    done, lane, number, chan._send_window, chan._send_pktsize, left, scratch.out, start
+                )
+                if done == first:
+                    break
+                scratch.at = end
+                chan._send_window -= moved
+                self._sent(done - first, end - start - (done - first) * AROUND, scratch.out[start:end])
+        if done < len(train.frames):
+            self.write(chan, train.joined(done), None)
 
     def write(self, chan: SSHChannel[Any], data: bytes | memoryview, datatype: int | None) -> None:
         """What `send` does."""
@@ -297,3 +328,17 @@ def send(chan: Any, data: bytes | memoryview, datatype: int | None = None) -> No
         connection.write(chan, data, datatype)
     else:
         chan.write(data, datatype)
+
+
+def pass_on(chan: Any, train: Train) -> None:
+    """Data to a channel's peer as it came. Raises as `send`."""
+    connection = chan._conn
+    if isinstance(connection, Swift):
+        connection.pass_on(chan, train)
+    else:
+        chan.write(train.joined())
+
+
+def room(chan: Any) -> int:
+    """Bytes that a channel's peer takes now, beyond what waits for it."""
+    return int(chan._send_window - chan._send_buf_len)

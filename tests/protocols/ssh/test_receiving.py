@@ -14,10 +14,12 @@ import asyncssh
 import pytest
 from asyncssh.constants import MSG_CHANNEL_DATA, MSG_CHANNEL_WINDOW_ADJUST, MSG_IGNORE
 
-from hooptui.protocols.ssh.ciphers import TAG, Gcm, adopted
+from hooptui.protocols.ssh.ciphers import Gcm, adopted
 from hooptui.protocols.ssh.connections import ServerConnection
+from hooptui.protocols.ssh.lane import TAG
 from hooptui.protocols.ssh.scratch import OUT, READ
-from hooptui.protocols.ssh.transport import send
+from hooptui.protocols.ssh.train import Train
+from hooptui.protocols.ssh.transport import pass_on, send
 from tests.protocols.ssh.test_transport import pair
 
 SIZES = (0, 1, 5, 100, 1000, 8191, 8192, 8193, 20_000, 32_768)
@@ -41,8 +43,8 @@ class Kept(asyncssh.SSHServerSession[bytes]):
 
 
 class Carried(Kept):
-    def carry(self, data: bytes | memoryview) -> None:
-        self.found += data
+    def carry(self, train: Train) -> None:
+        self.found += train.joined()
 
 
 class Wire(asyncio.Transport):
@@ -102,7 +104,7 @@ class Bench:
         pad = 16 - (1 + len(payload)) % 16
         pad += 16 if pad < 4 else 0
         header = struct.pack(">I", 1 + len(payload) + pad)
-        return header + self.seals.seal(header, bytes((pad,)) + payload + bytes(pad))
+        return header + self.seals.lane.seal(header, bytes((pad,)) + payload + bytes(pad))
 
     def data(self, channel: int, data: bytes) -> bytes:
         number = self.sessions[channel].chan._recv_chan
@@ -123,7 +125,7 @@ class Bench:
         sent, at = memoryview(bytes(self.wire.sent)), 0
         while at < len(sent):
             length = struct.unpack_from(">I", sent, at)[0]
-            plain = self.opens.open(sent[at : at + 4], sent[at + 4 : at + 4 + length + TAG])
+            plain = self.opens.lane.open(sent[at : at + 4], sent[at + 4 : at + 4 + length + TAG])
             assert plain is not None, "what was sent is not what was sealed"
             at += 4 + length + TAG
             if plain[1] == MSG_CHANNEL_DATA:
@@ -260,11 +262,12 @@ async def test_what_waits_in_a_socket_is_not_worked_over(seed: int) -> None:
         """Says it to every channel."""
 
         def data_received(self, data: bytes, datatype: int | None) -> None:
-            self.carry(data)
-
-        def carry(self, data: bytes | memoryview) -> None:
             for kept in one.sessions:
                 send(kept.chan, data)
+
+        def carry(self, train: Train) -> None:
+            for kept in one.sessions:
+                pass_on(kept.chan, train)
 
     async with bench(Answers, 3) as one:
         expected = b""

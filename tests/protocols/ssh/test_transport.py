@@ -23,7 +23,10 @@ from asyncssh.encryption import GCMEncryption
 from hooptui.protocols.ssh import connections
 from hooptui.protocols.ssh.ciphers import INFLATED, Gcm, Inflater
 from hooptui.protocols.ssh.connections import ServerConnection
-from hooptui.protocols.ssh.transport import send
+from hooptui.protocols.ssh.credit import Credit
+from hooptui.protocols.ssh.lane import Lane
+from hooptui.protocols.ssh.train import Train
+from hooptui.protocols.ssh.transport import pass_on, room, send
 
 
 class Echo(asyncssh.SSHServerSession[bytes]):
@@ -52,8 +55,23 @@ class Echo(asyncssh.SSHServerSession[bytes]):
 class Carrying(Echo):
     """As `Echo`, and takes large pieces as they are."""
 
-    def carry(self, data: bytes | memoryview) -> None:
-        send(self.chan, data)
+    def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
+        super().connection_made(chan)
+        self.credit = Credit(0)
+        self.credit.chan, self.credit.target = chan, self
+
+    def room(self) -> int:
+        return room(self.chan)
+
+    def pass_on(self, train: Train) -> None:
+        pass_on(self.chan, train)
+
+    def carry(self, train: Train) -> None:
+        self.pass_on(train)
+        self.credit.settle()
+
+    def roomier(self) -> None:
+        self.credit.settle()
 
 
 class Host(asyncssh.SSHServer):
@@ -178,7 +196,7 @@ async def test_a_changed_bit_ends_the_connection() -> None:
 
 
 def test_a_nonce_is_never_used_twice() -> None:
-    cipher, peer = Gcm(bytes(16), b"abcd" + b"\xff" * 8), GCMCipher("aes128-gcm", bytes(16), b"abcd" + b"\xff" * 8)
+    cipher, peer = Lane(bytes(16), b"abcd" + b"\xff" * 8), GCMCipher("aes128-gcm", bytes(16), b"abcd" + b"\xff" * 8)
     seen = set()
     for _ in range(3):
         sealed = cipher.seal(b"\0\0\0\x20", bytes(32))
