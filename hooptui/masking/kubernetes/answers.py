@@ -310,6 +310,9 @@ def masked(masks: ObjectMask, data: bytes, resource: str, counts: dict[str, int]
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             raise CannotMask("an answer is no JSON") from None
         return data
+    at_once = masks.at_once(data, resource, counts)
+    if at_once is not None:
+        return at_once + data[len(data.rstrip()) :]
     # Never the bytes as they came: of a key that stands twice, only one was looked at.
     after = masks.apply(decoded(data), resource, counts)
     return ENCODER.encode(after) + data[len(data.rstrip()) :]

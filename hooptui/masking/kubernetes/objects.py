@@ -6,8 +6,6 @@ its values is masked with it. Fields go by path, all other strings by detectors.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import itertools
 import re
 from collections.abc import Iterable
@@ -19,10 +17,10 @@ import msgspec
 
 from hooptui.core.model import MaskAction, MaskSet
 from hooptui.masking import strategies
-from hooptui.masking.kubernetes import fields
+from hooptui.masking.kubernetes import fields, sentinel
 from hooptui.masking.kubernetes.fields import ITEM, NOWHERE, FieldPattern, Paths
-from hooptui.masking.kubernetes.sentinel import sentinel
 from hooptui.masking.kubernetes.signs import Signs
+from hooptui.masking.kubernetes.usual import SECRETS, UsualSecrets
 from hooptui.masking.strategies import REDACTED, Ruling
 from hooptui.masking.treatments import Net
 
@@ -30,8 +28,6 @@ MAX_DEPTH: Final = 200
 """Levels of an object."""
 MAX_QUOTED: Final = 4
 """Levels of manifests within strings of manifests."""
-LEAST: Final = 4
-"""Characters of a Secret's value that is looked for elsewhere in the object."""
 MARK: Final = "hooptui/masked"
 """Annotation on an object in which a value was masked that has no room for a mark of its own."""
 
@@ -102,9 +98,14 @@ class ObjectMask:
         self._signs = Signs(
             secrets=self._secrets is not None, fields=(pattern for pattern, _ in self._fields), detectors=rulings
         )
+        self._usual = self._made_for(self._secrets) if self._secrets is not None else None
 
     def __bool__(self) -> bool:
         return self._secrets is not None or bool(self._fields) or self._net is not None
+
+    def _made_for(self, ruling: Ruling) -> UsualSecrets:
+        same = ruling.action not in (MaskAction.HASH, MaskAction.PARTIAL)
+        return UsualSecrets(lambda value: self._stand_in(value, ruling), self._signs, self._spared, same=same)
 
     # --- a cheap look
 
@@ -113,6 +114,18 @@ class ObjectMask:
         return (self._secrets is not None and resource in CREDENTIALS) or self._signs(data, resource)
 
     # --- the masks
+
+    def at_once(self, data: bytes, resource: str, counts: dict[str, int]) -> bytes | None:
+        """The bytes of one object or row, masked without a closer look; None when it needs one, by `apply`."""
+        if self._usual is None or self._secrets is None or resource != SECRETS:
+            return None
+        done = self._usual.masked(data)
+        if done is None:
+            return None
+        after, hidden = done
+        if hidden:
+            counts[self._secrets.rule] = counts.get(self._secrets.rule, 0) + hidden
+        return after
 
     def apply(self, value: Any, resource: str, counts: dict[str, int]) -> Any:
         """`value` as msgspec decoded it, masked, mostly in place. `resource` is what an object without a kind is kept under.
@@ -220,22 +233,16 @@ class ObjectMask:
         if value is None:
             return None
         text = value if isinstance(value, str) else str(value)
-        raw = text.encode("utf-8", "surrogatepass")
-        plain = raw
-        if encoded:
-            try:
-                plain = base64.b64decode(text, validate=True)
-            except (binascii.Error, ValueError):
-                plain = raw
-        found += [one for one in {text.strip(), plain.decode("utf-8", "replace").strip()} if len(one) >= LEAST]
+        plain = sentinel.plain(text) if encoded else text.encode("utf-8", "surrogatepass")
+        found += sentinel.known_by(text, plain)
         _count(inside.counts, ruling.rule)
         shown = self._stand_in(plain, ruling)
-        return base64.b64encode(shown.encode()).decode() if encoded else shown
+        return sentinel.encoded(shown) if encoded else shown
 
     def _stand_in(self, value: bytes, ruling: Ruling) -> str:
         """Never null: an object with a hole would be written back as one without the value."""
         same = ruling.action is MaskAction.HASH
-        mark = sentinel(value, self._key, same=same)
+        mark = sentinel.sentinel(value, self._key, same=same)
         if ruling.action is MaskAction.PARTIAL and (keep := min(len(value) // 4, strategies.KEEP)):
             tail = value[-keep:].decode("ascii", "replace")
             return f"{mark}.{tail}" if tail.isalnum() else mark
@@ -257,7 +264,10 @@ class ObjectMask:
         metadata = owner.setdefault("metadata", {})
         if isinstance(metadata, dict):
             notes = metadata.get("annotations")
-            metadata["annotations"] = {**(notes if isinstance(notes, dict) else {}), MARK: sentinel(b"", self._key)}
+            metadata["annotations"] = {
+                **(notes if isinstance(notes, dict) else {}),
+                MARK: sentinel.sentinel(b"", self._key),
+            }
 
     # --- strings
 
@@ -270,15 +280,15 @@ class ObjectMask:
                 text = _INVALID.sub(f"Invalid value: {REDACTED}", text)
             if "ecret" in text and _MANIFEST.search(text) and not text.lstrip().startswith(("{", "[")):
                 _count(counts, ruling.rule)
-                return sentinel(text.encode("utf-8", "surrogatepass"), self._key)
+                return sentinel.sentinel(text.encode("utf-8", "surrogatepass"), self._key)
             if "client-key-data" in text and _KUBECONFIG.search(text):
                 _count(counts, ruling.rule)
-                return sentinel(text.encode("utf-8", "surrogatepass"), self._key)
+                return sentinel.sentinel(text.encode("utf-8", "surrogatepass"), self._key)
         if (self._secrets is not None or self._fields) and text.lstrip()[:1] in ("{", "["):
             text = self._manifest(text, inside)
         if self._secrets is not None and inside.known and any(one in text for one in inside.known):
             _count(counts, self._secrets.rule)
-            return sentinel(text.encode("utf-8", "surrogatepass"), self._key)
+            return sentinel.sentinel(text.encode("utf-8", "surrogatepass"), self._key)
         if self._net is not None and (after := self._net.leaf(text, label)) != text:
             _count(counts, self._net.fired)
             return after or ""
@@ -293,7 +303,7 @@ class ObjectMask:
         if not isinstance(value, dict | list):
             if self._secrets is not None and "Secret" in text:
                 _count(inside.counts, self._secrets.rule)
-                return sentinel(text.encode("utf-8", "surrogatepass"), self._key)
+                return sentinel.sentinel(text.encode("utf-8", "surrogatepass"), self._key)
             return text
         if inside.quoted >= MAX_QUOTED:
             raise CannotMask(f"manifests are quoted in manifests more than {MAX_QUOTED} times over")

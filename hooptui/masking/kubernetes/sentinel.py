@@ -7,6 +7,7 @@ nobody else can make up to keep others from writing, and which is looked for in 
 from __future__ import annotations
 
 import base64
+import binascii
 import hmac
 import re
 import zlib
@@ -29,6 +30,27 @@ def sentinel(value: bytes, key: bytes, *, same: bool = False) -> str:
     """The stand-in for `value`, printable ASCII. With `same`, equal values get equal ones; else all do."""
     number = hmac.digest(key, b"kubernetes value\0" + value, "sha256").hex()[:8] if same else "0" * 8
     return f"{PREFIX}{number}.{_mark(number, key)}"
+
+
+LEAST: Final = 4
+"""Characters of a Secret's value that is looked for elsewhere in the object."""
+
+
+def plain(text: str) -> bytes:
+    """The value that is written in base64; as it is written when it is not."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return text.encode("utf-8", "surrogatepass")
+
+
+def encoded(shown: str) -> str:
+    return base64.b64encode(shown.encode()).decode()
+
+
+def known_by(text: str, value: bytes) -> set[str]:
+    """What a Secret's value is looked for as in the strings around it: as it is written, and as it is."""
+    return {one for one in (text.strip(), value.decode("utf-8", "replace").strip()) if len(one) >= LEAST}
 
 
 def _mark(number: str, key: bytes) -> str:
