@@ -68,7 +68,7 @@ class UsualSecrets:
 
     def masked(self, item: bytes) -> tuple[bytes, int] | None:
         """An item kept under `secrets`, masked, and how many values were; None when it has to be looked at more closely."""
-        if not item.isascii() or item.count(b"{") + item.count(b"[") > BRACKETS:
+        if not item.isascii():
             return None
         row: _Row | None = None
         try:
@@ -90,6 +90,8 @@ class UsualSecrets:
             # Its kind by itself is no sign of anything more.
             one.kind = UNSET
             looked = _ENCODER.encode(row or one)
+        if looked.count(b"{") + looked.count(b"[") > BRACKETS:
+            return None
         if self._signs(looked, SECRETS) or _may_repeat(looked, values, escapes=b"\\u" in item):
             return None
         return after, hidden
