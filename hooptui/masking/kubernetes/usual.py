@@ -1,7 +1,7 @@
-"""The Secrets of a list as API servers send them, masked without a walk through all that they hold.
+"""The Secrets of a list or a watch as API servers send them, masked without a walk through all that they hold.
 
 Whatever has another shape, holds a sign of anything else to mask, or may repeat a value, is left to `objects`, and so is what is no JSON.
-Knows bytes of one item.
+Knows the bytes of one item.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _PLAIN: Final = re.compile(r"[ !#-%'-;=?-\[\]-~]+")
 """Characters that JSON has one spelling for, whoever writes it: neither quotes, backslashes nor what Go escapes. A solidus has two,
 and is looked for."""
 _LONG: Final = re.compile(_PLAIN.pattern.removesuffix("+") + "{8,64}")
-_ROW: Final = b'"cells"'
+_ROW: Final = b'{"cells":'
+_EVENT: Final = b'{"type":'
 
 
 class _Object(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -48,8 +49,16 @@ class _Row(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     object: _Object
 
 
+class _Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """An event of a watch."""
+
+    type: str
+    object: _Object
+
+
 _OBJECTS: Final = msgspec.json.Decoder(_Object)
 _ROWS: Final = msgspec.json.Decoder(_Row)
+_EVENTS: Final = msgspec.json.Decoder(_Event)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -70,26 +79,22 @@ class UsualSecrets:
         """An item kept under `secrets`, masked, and how many values were; None when it has to be looked at more closely."""
         if not item.isascii():
             return None
-        row: _Row | None = None
         try:
-            if _ROW in item[:64]:
-                row = _ROWS.decode(item)
-                one = row.object
-            else:
-                one = _OBJECTS.decode(item)
+            whole = _read(item)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             return None
+        one = whole if isinstance(whole, _Object) else whole.object
         hidden = 0
         values: list[str] = []
         if one.data:
             if one.kind == _METADATA or one.type in self._spared:
                 return None
             hidden = self._hide(one.data, values)
-        after = looked = _ENCODER.encode(row or one)
+        after = looked = _ENCODER.encode(whole)
         if one.kind == "Secret":
             # Its kind by itself is no sign of anything more.
             one.kind = UNSET
-            looked = _ENCODER.encode(row or one)
+            looked = _ENCODER.encode(whole)
         if looked.count(b"{") + looked.count(b"[") > BRACKETS:
             return None
         if self._signs(looked, SECRETS) or _may_repeat(looked, values, escapes=b"\\u" in item):
@@ -105,6 +110,15 @@ class UsualSecrets:
                 data[key] = self._same or encoded(self._stand_in(value))
                 hidden += 1
         return hidden
+
+
+def _read(item: bytes) -> _Object | _Row | _Event:
+    """Raises as msgspec does when it is none of them."""
+    if item.startswith(_ROW):
+        return _ROWS.decode(item)
+    if item.startswith(_EVENT):
+        return _EVENTS.decode(item)
+    return _OBJECTS.decode(item)
 
 
 def _may_repeat(rest: bytes, values: list[str], *, escapes: bool) -> bool:

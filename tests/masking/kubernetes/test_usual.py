@@ -57,6 +57,8 @@ USUAL = {
     "metadata": {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": {"name": "a"}},
     "a row": {"cells": ["db", "Opaque", 1, "5m"], "object": {"kind": "PartialObjectMetadata", "metadata": {"name": "a"}}},
     "a row of all": {"cells": ["db"], "object": {"kind": "Secret", **item()}},
+    "an event": {"type": "ADDED", "object": {"kind": "Secret", "apiVersion": "v1", **item()}},
+    "a bookmark": {"type": "BOOKMARK", "object": {"kind": "Secret", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}}},
 }  # fmt: skip
 
 
@@ -90,6 +92,9 @@ UNUSUAL = {
     "metadata with data": {"kind": "PartialObjectMetadata", "metadata": {}, "data": {"p": ENCODED}},
     "cells": {"cells": [VALUE], "object": {"kind": "Secret", **item()}},
     "a row with data": {"cells": ["x"], "object": {"metadata": {}}, "data": {"p": ENCODED}},
+    "an error": {"type": "ERROR", "object": {"kind": "Status", "message": f"Invalid value: {VALUE}"}},
+    "an event with data": {"type": "ADDED", "object": {"metadata": {}}, "data": {"p": ENCODED}},
+    "an event of what is spelt otherwise": {"type": VALUE, "object": {"kind": "Secret", **item()}},
     "ümlaut": item(metadata={"labels": {"a": "ü"}}),
     "nested deep": item(metadata={"a": json.loads("[" * 160 + "]" * 160)}),
 }
@@ -203,8 +208,11 @@ ITEMS = (
 ROWS = st.builds(lambda cells, one: f'{{"cells":[{cells}],"object":{one}}}', ANY, ITEMS)
 
 
+EVENTS = st.builds(lambda word, one: f'{{"type":{word},"object":{one}}}', STRINGS, ITEMS)
+
+
 @settings(max_examples=500, deadline=None)
-@given(ITEMS | ROWS, st.sampled_from(EVERY))
+@given(ITEMS | ROWS | EVENTS, st.sampled_from(EVERY))
 def test_the_short_way_ends_where_the_long_one_does(text: str, masks: ObjectMask) -> None:
     body = text.encode()
     found: dict[str, int] = {}
