@@ -26,6 +26,7 @@ from hooptui.core.desk import (
 )
 from hooptui.core.events import Event
 from hooptui.core.gate import Masked
+from hooptui.core.group import Group
 from hooptui.core.model import Operation, Scope
 from hooptui.core.session import Session
 from hooptui.door.seat import Seat
@@ -38,6 +39,9 @@ SHOWN = 1000
 
 _NODE = re.compile(r"^\s*(?:->\s*)?(?P<node>[A-Z].*?)\s+\(cost=\S+ rows=(?P<rows>\d+) ", re.MULTILINE)
 """One node of a plan in EXPLAIN's text format."""
+
+FIRST = 5
+"""Objects of a group that its row in Held names."""
 
 LISTED = 1000
 """Leases, and grants, that one look shows."""
@@ -131,7 +135,7 @@ class Views:
         operation = session.held.get(number) if session else None
         if approval is None or session is None or operation is None:
             return None
-        estimate = await self._estimate(session, operation)
+        estimate = await self._estimate(session, operation, approval.group)
         return Review(
             held=self._held(approval),
             estimate=session.masker.text(estimate),
@@ -141,6 +145,8 @@ class Views:
             opened_at=session.opened_at,
             history=tuple(session.history)[:-1],
             may_vote=self._may_vote(approval),
+            members=_members(session, approval),
+            more=approval.group is not None and approval.group.more,
         )
 
     def _may_vote(self, approval: Approval) -> str:
@@ -153,12 +159,12 @@ class Views:
             return str(no)
         return ""
 
-    async def _estimate(self, session: Session, operation: Operation) -> str:
+    async def _estimate(self, session: Session, operation: Operation, group: Group | None) -> str:
         """What the target's planner says, or in words why it says nothing; raw."""
         if operation.verb == "connect":
             return "a connection asks to be let in; nothing runs yet"
         if isinstance(session.channel, KubernetesChannel):
-            return await session.channel.preview()
+            return await session.channel.preview(group)
         if session.target.protocol != "postgres":
             return "no estimate: nothing plans a command before it runs"
         gate = self.gateway.postgres
@@ -199,7 +205,7 @@ class Views:
             by=tuple(sorted(approval.terms.by)),
             quorum=approval.terms.quorum,
             approvals=approval.approvals,
-            scopes=tuple(one for one in approval.terms.scopes if one is not Scope.RUN or (operation and operation.run)),
+            scopes=tuple(one for one in approval.scopes if one is not Scope.RUN or (operation and operation.run)),
             scope_lasts=approval.terms.scope_lasts,
             reason_required=approval.terms.reason_required,
             parameters=tuple(
@@ -212,6 +218,8 @@ class Views:
             claimed=str(self.gateway.mask(approval.claim.by.name)) if approval.claim else "",
             claimed_at=approval.claim.at if approval.claim else 0.0,
             break_glass=tuple(sorted(approval.terms.break_glass)),
+            group=len(approval.group.members) if approval.group else 0,
+            members=_members(session, approval, FIRST),
         )
 
     # --- what is read from disk, off the loop
@@ -229,6 +237,13 @@ class Views:
     async def verify(self) -> VerifyView:
         await self.gateway.log.durable()
         return await asyncio.to_thread(verify_state, self.gateway.config.state_dir)
+
+
+def _members(session: Session | None, approval: Approval, most: int | None = None) -> tuple[Masked, ...]:
+    """The objects that one review covers, or the first of them, as its reviewer may see them."""
+    if session is None or approval.group is None:
+        return ()
+    return tuple(session.masker.text(one.about) for one in approval.group.members[:most])
 
 
 def summary(plan: str) -> str:

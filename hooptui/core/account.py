@@ -26,7 +26,7 @@ MAX_PATHS = 64
 class Trail:
     """What led to the verdict on one operation, gathered while `ask` goes down its steps."""
 
-    __slots__ = ("approval", "by", "decision", "grant", "number", "why")
+    __slots__ = ("approval", "by", "decision", "grant", "grouped", "number", "why")
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -34,6 +34,8 @@ class Trail:
         self.approval: Approval | None = None
         self.grant = 0
         """Number of the approval whose grant let it go."""
+        self.grouped = False
+        """The review of its group let it go."""
         self.why = "policy"
         self.by = ""
 

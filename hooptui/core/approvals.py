@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from hooptui.core.gate import Masked
-from hooptui.core.model import Grant, HoldTerms, Identity, Kind, Scope, Target
+from hooptui.core.model import Grant, Group, HoldTerms, Identity, Kind, Member, Scope, Target
 
 RUN_MOST: Final = 100
 """Operations that one approval of a run lets go beyond its own."""
@@ -82,10 +82,17 @@ class Approval:
     access: frozenset[str] = frozenset()
     """The granting rules, when a connection waits for access and not an operation for its turn."""
     claim: Claim | None = None
+    group: Group | None = None
+    """What is shown with the operation, for one review of all."""
 
     @property
     def open(self) -> bool:
         return self.status is Status.WAITING
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """What an approver may choose from: what the rule offers, and the group where there is one."""
+        return self.terms.scopes if self.group is None else (Scope.GROUP, *self.terms.scopes)
 
     @property
     def approvals(self) -> int:
@@ -107,9 +114,9 @@ class Approval:
         self.may(vote.by, vote.at, terms.break_glass if vote.break_glass else terms.by, own=vote.break_glass)
         if vote.break_glass and not vote.approve:
             raise VoteRefused("breaking the glass approves; it cannot deny")
-        if vote.approve and not self.access and vote.scope not in terms.scopes:
+        if vote.approve and not self.access and vote.scope not in self.scopes:
             raise VoteRefused(
-                f"rule {terms.rule} does not offer scope {vote.scope}; it offers {', '.join(terms.scopes)}"
+                f"rule {terms.rule} does not offer scope {vote.scope}; it offers {', '.join(self.scopes)}"
             )
         if (terms.reason_required or vote.break_glass) and not vote.reason.strip():
             raise VoteRefused(f"rule {terms.rule} wants a reason")
@@ -167,10 +174,10 @@ class Approval:
     @property
     def scope(self) -> Scope:
         """The narrowest scope that an approver gave."""
-        order = (Scope.ONCE, Scope.FINGERPRINT, Scope.RUN, Scope.RULE)
+        order = (Scope.ONCE, Scope.FINGERPRINT, Scope.GROUP, Scope.RUN, Scope.RULE)
         given = [vote.scope for vote in self.votes if vote.approve]
-        if Scope.FINGERPRINT in given and Scope.RUN in given:
-            # Neither is within the other.
+        if len({Scope.FINGERPRINT, Scope.GROUP, Scope.RUN} & set(given)) > 1:
+            # None is within another.
             return Scope.ONCE
         return min(given, key=order.index) if given else Scope.ONCE
 
@@ -211,6 +218,7 @@ class Approvals:
         rule_words: str,
         now: float,
         access: frozenset[str] = frozenset(),
+        group: Group | None = None,
     ) -> tuple[Approval, asyncio.Future[Approval]]:
         """Start an approval; the future yields it once, settled.
 
@@ -232,6 +240,7 @@ class Approvals:
             opened_at=now,
             expires_at=now + terms.expires,
             access=access,
+            group=group,
         )
         self._next += 1
         future: asyncio.Future[Approval] = asyncio.get_running_loop().create_future()
@@ -313,6 +322,19 @@ class Approvals:
                 if covered < RUN_MOST:
                     self._covered[grant.approval] = covered + 1
                     return grant
+        return None
+
+    def covered(
+        self, identity: Identity, target: Target, terms: HoldTerms, like: str, own: Member, now: float
+    ) -> Grant | None:
+        """The live grant for a group that has this object in it still; not any more from now on."""
+        for at, grant in enumerate(self.grants(now)):
+            if grant.scope is not Scope.GROUP or grant.identity != identity.key or grant.target != target.name:
+                continue
+            if grant.terms == terms and grant.fingerprint == like and own in grant.members:
+                others = grant.members - {own}
+                self._grants[at : at + 1] = [replace(grant, members=others)] if others else []
+                return grant
         return None
 
     def access(self, identity: Identity, target: Target, rules: frozenset[str], now: float) -> Grant | None:

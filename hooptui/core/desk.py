@@ -129,6 +129,10 @@ class HeldView:
     """Unix seconds since when they do."""
     break_glass: tuple[str, ...] = ()
     """Groups that may break the glass for it."""
+    group: int = 0
+    """Objects that one review of it covers with scope `group`, its own among them; 0 when it is alone."""
+    members: tuple[Masked, ...] = ()
+    """The first of them; the review has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,7 @@ class GrantView:
     identity: str
     target: str
     scope: str
-    """`fingerprint`, `run`, `rule` or `access`."""
+    """`fingerprint`, `group`, `run`, `rule` or `access`."""
     rule: str
     until: float
     sessions: int
@@ -188,6 +192,10 @@ class Review:
     """The session's last operations, newest last."""
     may_vote: str
     """Empty when the operator of this desk may vote; otherwise why not."""
+    members: tuple[Masked, ...] = ()
+    """All objects that it covers with scope `group`, in the order in which they will be asked for; empty when it is alone."""
+    more: bool = False
+    """The client knows of others, which are not covered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,6 +205,8 @@ class Held(Body):
     """The connection itself waits to be let in."""
     break_glass: tuple[str, ...] = ()
     """Groups that may break the glass for it."""
+    group: tuple[Masked, ...] = ()
+    """The objects that were shown with it for one review of all, its own among them, as `Asked.relations` names each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +240,7 @@ class Claimed(Body):
 class GrantGiven(Body):
     approval: int
     scope: str
-    """`fingerprint`, `run` or `rule`; `access` for just-in-time access to the whole target."""
+    """`fingerprint`, `group`, `run` or `rule`; `access` for just-in-time access to the whole target."""
     rule: str
     until: float
 

@@ -22,13 +22,15 @@ _MINT = object()
 class Permit:
     """Proof that one operation may go to its target. Made only by `Session.ask`; used once."""
 
-    __slots__ = ("number", "rules", "used")
+    __slots__ = ("number", "only", "rules", "used")
 
-    def __init__(self, number: int, rules: tuple[str, ...], mint: object) -> None:
+    def __init__(self, number: int, rules: tuple[str, ...], mint: object, only: str) -> None:
         if mint is not _MINT:
             raise TypeError("a Permit is made by Session.ask only")
         self.number = number
         self.rules = rules
+        self.only = only
+        """The target's own identifier of the one object that it is for; empty when it is for whatever the operation names."""
         self.used = False
 
     def use(self) -> None:
@@ -99,6 +101,6 @@ class Killed:
     seconds: float
 
 
-def mint(number: int, rules: tuple[str, ...]) -> Permit:
+def mint(number: int, rules: tuple[str, ...], only: str) -> Permit:
     """For `core.session` alone."""
-    return Permit(number, rules, _MINT)
+    return Permit(number, rules, _MINT, only)

@@ -34,19 +34,21 @@ async def wait(
         CannotRecord: the hold could not be recorded; nobody was asked.
     """
     clock, approvals = session.house.clock, session.house.approvals
+    group = operation.group if operation.group is not None and len(operation.group.members) > 1 else None
     try:
         approval, settled = approvals.open(
-            session.id, number, session.identity, session.target, terms, words, clock.now(), access
+            session.id, number, session.identity, session.target, terms, words, clock.now(), access, group
         )
     except VoteRefused as full:
         raise Refused(Why.ERROR, str(full), rule=terms.rule, number=number) from None
     session.held[approval.number] = operation
     by, in_emergency = tuple(sorted(terms.by)), tuple(sorted(terms.break_glass))
+    members = group.members if group is not None else ()
     try:
         session.record(
             Held(
                 number, approval.number, terms.rule, words, by, terms.quorum, terms.risk, approval.expires_at,
-                bool(access), in_emergency,
+                bool(access), in_emergency, tuple(session.masker.text(one.about) for one in members),
             )
         )  # fmt: skip
         while not settled.done():
@@ -99,4 +101,6 @@ def refusal(number: int, approval: Approval, killed: str) -> Refused:
             why, message = Why.UNRECORDED, "hooptui cannot record this operation, so it may not run"
         case Status.WITHDRAWN | Status.APPROVED | Status.WAITING:
             why, message = Why.WITHDRAWN, "withdrawn by the client before a verdict"
+    if approval.operation != number:
+        message += f" (review #{approval.number} was of all {len(approval.group.members) if approval.group else 0} of its group)"
     return Refused(why, message, rule=approval.terms.rule, detail=detail, hint=hint, number=number)

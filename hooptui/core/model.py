@@ -8,6 +8,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, final
 
+from hooptui.core.group import Group as Group
+from hooptui.core.group import Member as Member
 from hooptui.core.kubernetes import KubernetesFacts as KubernetesFacts
 from hooptui.core.vocabulary import SSH_CHANGES
 
@@ -176,7 +178,7 @@ class Operation:
 
     Not a dataclass, because one is made for each small query."""
 
-    __slots__ = ("context", "facts", "in_transaction", "parameters", "protocol", "run", "text", "verb")
+    __slots__ = ("context", "facts", "group", "in_transaction", "parameters", "protocol", "run", "text", "verb")
 
     def __init__(
         self,
@@ -188,6 +190,7 @@ class Operation:
         in_transaction: bool = False,
         context: Mapping[str, str] = EMPTY,
         run: str = "",
+        group: Group | None = None,
     ) -> None:
         self.protocol: Final = protocol
         self.verb: Final = verb
@@ -202,6 +205,8 @@ class Operation:
         self.run: Final = run
         """Equal for operations of one session that differ in nothing but the object, and that their client says are one
         command's; empty where it says nothing."""
+        self.group: Final = group
+        """What else of that command is known beforehand, object by object; None where nothing is."""
 
 
 class Effect(StrEnum):
@@ -217,6 +222,8 @@ class Scope(StrEnum):
 
     ONCE = "once"
     FINGERPRINT = "fingerprint"
+    GROUP = "group"
+    """The objects that were shown with it, each once: `Operation.group`. No rule offers it: nothing in it is unseen."""
     RUN = "run"
     """The rest of one run of a command, as far as it goes on as it began: `Operation.run`."""
     RULE = "rule"
@@ -240,7 +247,7 @@ class HoldTerms:
     """Seconds until the hold denies itself."""
     scopes: tuple[Scope, ...] = (Scope.ONCE,)
     scope_lasts: float = 900.0
-    """Seconds a `fingerprint`, `run` or `rule` grant lives."""
+    """Seconds a `fingerprint`, `group`, `run` or `rule` grant lives."""
     risk: Risk = Risk.MEDIUM
     reason_required: bool = False
     break_glass: frozenset[str] = frozenset()
@@ -350,6 +357,10 @@ class Grant:
     """Number of the approval that gave it."""
     access: frozenset[str] = frozenset()
     """For just-in-time access: the granting rules that count as allows until then. Such a grant opens connections."""
+    members: frozenset[Member] = frozenset()
+    """Of a `group`: the objects it has not let go yet."""
+    terms: HoldTerms | None = None
+    """Of a `group`: what it was approved under. Under other terms it lets nothing go."""
 
 
 class Bound(StrEnum):

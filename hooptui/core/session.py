@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Literal
 
-from hooptui.core import entering, hold
+from hooptui.core import entering, granting, hold
 from hooptui.core.account import Account, Trail
 from hooptui.core.approvals import Status
 from hooptui.core.events import DeadlineMoved, Decided, Frozen, GrantEnded, GrantGiven, KillAsked, KillDone
 from hooptui.core.gate import CannotRecord, Killed, Permit, Refused, Why, mint
+from hooptui.core.group import Refusals
 from hooptui.core.house import House
 from hooptui.core.model import (
     Access,
@@ -78,6 +79,7 @@ class Session(Account):
         self.channel: Channel | None = None
         self.held: dict[int, Operation] = {}
         """What waits, by the number of its approval; raw, for the estimate that a reviewer asks for."""
+        self.refusals = Refusals()
         self._ending: tuple[Why, str] | None = None
         self._frozen = False
         self._thawed = asyncio.Event()
@@ -148,11 +150,14 @@ class Session(Account):
             self.record(self.asked(number, operation))
             trail.decision = decision = self._decide(operation)
             while decision.effect is Effect.HOLD:
-                grant = self._granted(decision, operation)
+                grant = granting.granted(self, decision, operation)
                 if grant is not None:
-                    trail.approval, trail.grant = None, grant.approval
+                    trail.approval, trail.grant, trail.grouped = None, grant.approval, grant.scope is Scope.GROUP
                     trail.why, trail.by = "granted", f"approval #{grant.approval}"
                     break
+                if (no := granting.refused(self, decision, operation)) is not None:
+                    trail.approval, trail.by = no, no.last.by.key if no.last else ""
+                    raise hold.refusal(number, no, "")
                 await self._wait(trail, operation, decision, tell)
                 trail.why = "approved"
                 await self._may_go_on(number)
@@ -166,7 +171,7 @@ class Session(Account):
                 rule = decision.rules[0] if decision.rules else ""
                 raise Refused(Why.POLICY, decision.reason, rule=rule, hint=decision.hint, number=number)
             self.verdict("allow", trail)
-            left = self._grant_left(trail, operation)
+            left = granting.left(self, trail, operation)
             if trail.approval is not None or not operation.facts.commands <= READ_ONLY:
                 await self.house.ledger.durable()
             if self._ending is not None:
@@ -183,7 +188,7 @@ class Session(Account):
             trail.why = Why.WITHDRAWN
             self.refusal(trail)
             raise
-        return self._permit(number, decision)
+        return self._permit(number, decision, granting.only(trail, operation))
 
     async def enter(self, tell: Tell) -> None:
         """Wait until people let this session in, when nobody else can; returns at once when it is in.
@@ -247,8 +252,11 @@ class Session(Account):
         self.on_deadline()
 
     def closed(self, reason: str) -> None:
-        """Record the end, once; open approvals are withdrawn."""
+        """Record the end, once; open approvals are withdrawn, and what a review left for a group of this session is void."""
         self.withdraw()
+        self.house.approvals.take_back(
+            lambda one: one.scope is Scope.GROUP and one.fingerprint.startswith(f"{self.id} ")
+        )
         if self._ending is None:
             self._ending = (Why.WITHDRAWN, "the session is over")
             self._thaw()
@@ -297,10 +305,10 @@ class Session(Account):
 
     # --- inside
 
-    def _permit(self, number: int, decision: Decision) -> Permit:
+    def _permit(self, number: int, decision: Decision, only: str = "") -> Permit:
         """The end of `ask` and of `ask_at_once`, and of nothing else."""
         self._running += 1
-        return mint(number, decision.rules)
+        return mint(number, decision.rules, only)
 
     def _thaw(self) -> None:
         self._frozen = False
@@ -344,19 +352,6 @@ class Session(Account):
             return Decision(Effect.DENY, (), f"not understood: {operation.facts.unknown}", policy=decision.policy)
         return decision
 
-    def _granted(self, decision: Decision, operation: Operation) -> Grant | None:
-        terms = decision.terms
-        if terms is None or terms.scopes == (Scope.ONCE,):
-            return None
-        fingerprint = self.house.ledger.fingerprint(self.identity, self.target, operation)
-        run = self._run(operation) if Scope.RUN in terms.scopes else ""
-        now = self.house.clock.now()
-        return self.house.approvals.granted(self.identity, self.target, terms.rule, fingerprint, now, run)
-
-    def _run(self, operation: Operation) -> str:
-        """Which run of which session an operation is part of. What a client says about that can only narrow."""
-        return f"{self.id} {operation.run}" if operation.run else ""
-
     async def _wait(
         self, trail: Trail, operation: Operation, decision: Decision, tell: Tell, access: frozenset[str] = frozenset()
     ) -> None:
@@ -373,23 +368,11 @@ class Session(Account):
         done = await hold.wait(self, trail.number, operation, terms, decision.reason, tell, access)
         trail.approval = done
         trail.by = done.last.by.key if done.last else ""
+        trail.grouped = done.scope is Scope.GROUP
         if done.status is not Status.APPROVED:
+            if done.status in (Status.DENIED, Status.EXPIRED):
+                self.refusals.add(done)
             raise hold.refusal(trail.number, done, self._ending[1] if self._ending else "")
-
-    def _grant_left(self, trail: Trail, operation: Operation) -> Grant | None:
-        """The grant that the approval of an operation leaves beyond it, recorded and not yet in force; None without one."""
-        approval, decision = trail.approval, trail.decision
-        if approval is None or approval.scope is Scope.ONCE or decision is None or decision.effect is not Effect.HOLD:
-            return None
-        rule, until = approval.terms.rule, self.house.clock.now() + approval.lasts
-        if approval.scope is Scope.RUN:
-            fingerprint = self._run(operation)
-            if not fingerprint:
-                return None
-        else:
-            fingerprint = self.house.ledger.fingerprint(self.identity, self.target, operation)
-        self.record(GrantGiven(approval.number, approval.scope, rule, until))
-        return Grant(approval.scope, self.identity.key, self.target.name, rule, fingerprint, until, approval.number)
 
     async def _give_access(self, trail: Trail, access: Access) -> Grant:
         """The grant that an approved request leaves, from the moment of its approval; in force once it is on stable storage.

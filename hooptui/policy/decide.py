@@ -226,7 +226,7 @@ def combine(held: Sequence[Rule]) -> HoldTerms | None:
     by = frozenset.intersection(*(one.by for one in approvals))
     if not by:
         return None
-    scopes = frozenset.intersection(*(one.scopes for one in approvals)) or frozenset({Scope.ONCE})
+    scopes = frozenset.intersection(*(one.scopes for one in approvals)) or frozenset({"once"})
     return HoldTerms(
         rule="+".join(rule.id for rule in held),
         by=by,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from hooptui.core.model import Kind, MaskAction, Risk, Scope
+from hooptui.core.model import Kind, MaskAction, Risk
 from hooptui.core.vocabulary import COMMANDS, GROUPS, NEUTRAL, UNKNOWN
 from hooptui.core.watch import WatchEffect
 from hooptui.policy.rules_kubernetes import Kubernetes, StatedKubernetes
@@ -145,6 +145,10 @@ class RuleEffect(StrEnum):
     APPROVE = "approve"
 
 
+Offer = Literal["once", "fingerprint", "run", "rule"]
+"""Values of `core.model.Scope` that a rule may offer: a `group` covers what its reviewer sees and nothing else, and needs no offer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Approval:
     """What it takes to let a held operation go on."""
@@ -153,7 +157,7 @@ class Approval:
     """Groups whose members may vote."""
     quorum: Annotated[int, Between(1, 5)] = 1
     expires: Annotated[Duration, Between(5, DAY, "a duration from 5s to 1d")] = _TEN_MINUTES
-    scopes: Annotated[frozenset[Scope], NotEmpty()] = frozenset({Scope.ONCE})
+    scopes: Annotated[frozenset[Offer], NotEmpty()] = frozenset({"once"})
     scope_lasts: Annotated[Duration, Between(10, DAY, "a duration from 10s to 1d")] = _QUARTER_HOUR
     risk: Risk = Risk.MEDIUM
     reason: Literal["required", "optional"] = "optional"

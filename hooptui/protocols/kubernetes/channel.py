@@ -15,6 +15,7 @@ from typing import Final
 
 from hooptui.core.clock import Clock
 from hooptui.core.gate import Killed
+from hooptui.core.group import Group
 from hooptui.protocols.kubernetes.link import Link
 from hooptui.protocols.kubernetes.preview import preview
 
@@ -49,12 +50,12 @@ class KubernetesChannel:
         await self._cut(message)
         self._part()
 
-    async def preview(self) -> str:
-        """What would come of the request that waits, in raw words for its reviewer."""
+    async def preview(self, group: Group | None = None) -> str:
+        """What would come of the request that waits, and of others that one review covers with it, in raw words for its reviewer."""
         running = self._link.running
-        return (
-            await preview(self._link, *running.asked) if running is not None else "no preview: nothing waits any more"
-        )
+        if running is None:
+            return "no preview: nothing waits any more"
+        return await preview(self._link, *running.asked, group)
 
     async def _cut(self, message: str) -> tuple[bool, list[str]]:
         """Whether everything was seen to be gone, and what was done."""

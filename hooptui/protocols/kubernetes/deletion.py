@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any, Final
@@ -58,6 +59,22 @@ def options(request: Request, body: dict[str, Any] | None) -> Options:
     if unsafe:
         notes.append("even if unreadable")
     return Options(frozenset(traits), bool(dry) and all(one == "All" for one in dry or ()), tuple(notes))
+
+
+def bindable(body: bytes) -> bool:
+    """Whether `bound` can add its precondition: options in JSON that have none. Without a body they are in the query, and a body
+    would take their place."""
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and not any(key.lower() == "preconditions" for key in said)
+
+
+def bound(body: bytes, uid: str) -> bytes:
+    """These options with the precondition that the object is this very one, which the API server checks as it deletes: 409 when
+    another has its name by now (meta/v1 Preconditions)."""
+    return json.dumps({**json.loads(body), "preconditions": {"uid": uid}}, separators=(",", ":")).encode()
 
 
 def _from_query(request: Request) -> dict[str, Any]:

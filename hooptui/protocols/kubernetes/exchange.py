@@ -14,11 +14,14 @@ import aiohttp
 
 from hooptui.core.approvals import Approval
 from hooptui.core.events import Output
-from hooptui.core.gate import CannotRecord, Refused
+from hooptui.core.gate import CannotRecord, Permit, Refused
+from hooptui.core.model import Operation
 from hooptui.masking.kubernetes.answers import BodyMask
 from hooptui.masking.kubernetes.objects import CannotMask
 from hooptui.masking.streams import StreamMasker
 from hooptui.protocols.kubernetes import reading, replies
+from hooptui.protocols.kubernetes.deletion import bound
+from hooptui.protocols.kubernetes.groups import Listing, with_group
 from hooptui.protocols.kubernetes.http import Answer
 from hooptui.protocols.kubernetes.info import request_info
 from hooptui.protocols.kubernetes.link import Link
@@ -26,14 +29,6 @@ from hooptui.protocols.kubernetes.request import Request
 from hooptui.protocols.kubernetes.tally import Tally
 from hooptui.protocols.kubernetes.upstream import UpstreamFailed, failed
 from hooptui.protocols.recorder import Recorder
-
-HOP: Final = frozenset(
-    {
-        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
-        "transfer-encoding", "upgrade", "content-length", "alt-svc",
-    }
-)  # fmt: skip
-"""Headers of an answer that are that connection's own (RFC 9110 section 7.6.1)."""
 
 TEXTS: Final = ("application/json", "text/plain", "application/yaml", "application/apply-patch+yaml")
 """Types of answers that people can read in a recording."""
@@ -60,6 +55,8 @@ class Exchange:
         """The connection to the API server was seen to be closed, or there was none."""
         self._over = asyncio.Event()
         self._tally: Tally | None = None
+        self._listing: Listing | None = None
+        """What goes by, when deletions of it may follow."""
 
     # --- Running
 
@@ -109,29 +106,44 @@ class Exchange:
             self._over.set()
 
     async def _whole(self) -> None:
+        operation = await reading.read(self._request, self._body, self._link.masks)
+        asked = self._link.listings.with_group(operation, self._request, self._body)
+        while (permit := await self._asked(asked)) is not None:
+            if await self._permitted(permit):
+                return
+            # Another object has the name by now: nobody was shown that, so it is asked about anew, and alone.
+            asked = with_group(operation, None, beware="what was listed is gone; another object has its name now")
+
+    async def _asked(self, operation: Operation) -> Permit | None:
+        """None when it may not; the client has been told."""
         answer = self._answer
         try:
-            operation = await reading.read(self._request, self._body, self._link.masks)
             self._asking = True
             try:
-                number = await self._link.permit(operation, _silent)
+                return await self._link.permit(operation, _silent)
             finally:
                 self._asking = False
         except Refused as refused:
             answer.close = answer.close or bool(self._link.closing) or self._link.session.access is not None
             answer.status(*replies.refused(refused))
             await answer.flush()
-            return
-        await self._permitted(number)
+            return None
 
-    async def _permitted(self, number: int) -> None:
-        session, answer = self._link.session, self._answer
+    async def _permitted(self, permit: Permit) -> bool:
+        """Send it and pass the answer on; False when it was let go for one object alone, and that is not there any more."""
+        session, answer, number = self._link.session, self._answer, permit.number
         self._tally = tally = Tally(session, number)
+        body = bound(self._body, permit.only) if permit.only else self._body
         session.counters.bytes_in += len(self._body)
         try:
-            if self._body:
-                session.record(Output(number, "request", self._link.masks.body(self._body, self._info)))
-            response = await self._sent()
+            if body:
+                session.record(Output(number, "request", self._link.masks.body(body, self._info)))
+            response = await self._sent(body)
+            if permit.only and response.status == 409:
+                self._settle(response)
+                self._hang_up()
+                self._response = None
+                return False
             await self._answered(response, number)
         except UpstreamFailed as no:
             tally.settle(no.code, ok=False)
@@ -148,8 +160,9 @@ class Exchange:
         finally:
             session.counters.bytes_out += answer.size
             tally.settle("cut", ok=False)
+        return True
 
-    async def _sent(self) -> aiohttp.ClientResponse:
+    async def _sent(self, body: bytes) -> aiohttp.ClientResponse:
         """Raises:
         UpstreamFailed: there is no answer.
         """
@@ -163,7 +176,7 @@ class Exchange:
         headers.append(("Accept-Encoding", "identity"))
         self._sending = True
         try:
-            response = await self._link.upstream.request(access, request, [*headers, *credential], self._body)
+            response = await self._link.upstream.request(access, request, [*headers, *credential], body)
         finally:
             # Given up before its answer, aiohttp closes its connection.
             self._sending = False
@@ -189,6 +202,8 @@ class Exchange:
             UpstreamFailed, CannotMask, CannotRecord: it ends, or cannot go on.
         """
         kind = response.headers.get("Content-Type", "")
+        if response.status == 200:
+            self._listing = self._link.listings.expected(self._request, self._info)
         mask = self._link.masks.answer(self._info, kind, response.status)
         recorder = self._recorder(kind, number)
         try:
@@ -211,6 +226,8 @@ class Exchange:
             body = await response.content.read()
         except (aiohttp.ClientError, OSError) as fault:
             raise failed(fault, 0.0) from None
+        if self._listing is not None:
+            self._listing.feed(body)
         if mask is not None:
             body = mask.feed(body) + mask.close()
             self._count(mask.counts)
@@ -254,6 +271,8 @@ class Exchange:
         await answer.flush()
         try:
             async for part in response.content.iter_any():
+                if self._listing is not None:
+                    self._listing.feed(part)
                 data = mask.feed(part) if mask is not None else part
                 if data:
                     answer.data(data)
@@ -323,14 +342,7 @@ class Exchange:
         await answer.flush()
 
     def _headers(self, response: aiohttp.ClientResponse) -> list[tuple[str, str]]:
-        found = []
-        for name, value in response.headers.items():
-            low = name.lower()
-            if low in HOP or "\r" in value or "\n" in value:
-                continue
-            if low == "location" and value.startswith("/"):
-                value = self._prefix + value
-            found.append((name, value))
+        found = replies.passed(response.headers.items(), self._prefix)
         if self._tally is not None and self._tally.masked:
             rules = ", ".join(sorted(self._tally.rules))
             found.append(("Warning", replies.warning(f"hooptui masked {self._tally.masked} values ({rules})")))
@@ -347,6 +359,8 @@ class Exchange:
             self._tally.count(masked)
 
     def _settle(self, response: aiohttp.ClientResponse) -> None:
+        if self._listing is not None:
+            self._listing.close()
         if self._tally is not None:
             self._tally.settle(f"{response.status} {response.reason or ''}".rstrip(), response.status < 400)
 

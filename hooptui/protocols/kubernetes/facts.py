@@ -17,7 +17,7 @@ from hooptui.protocols.kubernetes.patches import probes, steps
 from hooptui.protocols.kubernetes.request import Request
 from hooptui.protocols.kubernetes.unread import Unread
 
-_NAME: Final = re.compile(r"[!-$&-.0-~]{1,253}\Z")
+NAME: Final = re.compile(r"[!-$&-.0-~]{1,253}\Z")
 """Printable ASCII less `%` and `/`, which no API server takes in a name."""
 _GENERATED: Final = re.compile(r"[a-z0-9.-]{1,253}\Z")
 
@@ -25,7 +25,7 @@ _OPAQUE: Final = frozenset({"tokenreviews", "subjectaccessreviews", "localsubjec
 _OPAQUE_PARTS: Final = frozenset({"token", "binding", "approval"})
 """Of these the path tells all that facts need."""
 
-_KEPT: Final = frozenset(
+KEPT: Final = frozenset(
     {
         "", "apps", "batch", "autoscaling", "policy", "networking.k8s.io", "rbac.authorization.k8s.io", "storage.k8s.io",
         "scheduling.k8s.io", "coordination.k8s.io", "node.k8s.io", "discovery.k8s.io", "admissionregistration.k8s.io",
@@ -33,7 +33,7 @@ _KEPT: Final = frozenset(
         "resource.k8s.io",
     }
 )  # fmt: skip
-"""Groups whose dry run is kept by kube-apiserver itself. Behind any other may be a server that knows no dry run."""
+"""Groups that kube-apiserver itself serves. Behind any other may be a server that knows no dry run, and no precondition."""
 
 
 @dataclass(slots=True)
@@ -91,7 +91,7 @@ def _together(facts: KubernetesFacts, said: _Said) -> KubernetesFacts:
     traits, actions = facts.traits | said.traits, facts.actions
     if said.dry_run:
         traits |= {"dry_run"}
-        if facts.group in _KEPT and facts.subresource in ("", "scale", "status") and not said.probes:
+        if facts.group in KEPT and facts.subresource in ("", "scale", "status") and not said.probes:
             actions = frozenset({"dry_run"})
     return replace(
         facts, actions=actions, traits=traits, name=facts.name or said.name, dry_run=actions == frozenset({"dry_run"})
@@ -207,7 +207,7 @@ def _named(said: _Said, value: dict[str, Any]) -> None:
         raise Unread("a body without metadata")
     name, generated = metadata.get("name"), metadata.get("generateName")
     if name not in (None, ""):
-        if not isinstance(name, str) or not _NAME.match(name):
+        if not isinstance(name, str) or not NAME.match(name):
             raise Unread("a body with a name that no object has")
         said.name = name
     elif isinstance(generated, str) and _GENERATED.match(generated):

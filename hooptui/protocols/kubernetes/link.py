@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from hooptui.core.gate import CannotRecord
+from hooptui.core.gate import CannotRecord, Permit
 from hooptui.core.model import Operation
 from hooptui.core.ports import Masker, Tell
 from hooptui.core.session import Session
@@ -17,6 +17,7 @@ from hooptui.credentials.kubernetes_login import Access
 from hooptui.credentials.mint import Minted, MintTrouble
 from hooptui.protocols.base import Doorman
 from hooptui.protocols.kubernetes.entrance import Entrances
+from hooptui.protocols.kubernetes.groups import Listings
 from hooptui.protocols.kubernetes.impersonation import CannotImpersonate
 from hooptui.protocols.kubernetes.limits import Limits
 from hooptui.protocols.kubernetes.masks import RequestMasks
@@ -68,6 +69,8 @@ class Link:
         self.mask_key = mask_key
         """The 32 secret bytes behind masks by hash."""
         self.running: Running | None = None
+        self.listings = Listings(session.house.clock.monotonic)
+        """What the client may be about to delete one by one."""
         self.closing = ""
         """Why it ends, once it does."""
         self._doorman = doorman
@@ -90,8 +93,8 @@ class Link:
 
     # --- the one way to the API server
 
-    async def permit(self, operation: Operation, tell: Tell) -> int:
-        """Ask for an operation; its number.
+    async def permit(self, operation: Operation, tell: Tell) -> Permit:
+        """Ask for an operation; the permit is used.
 
         Raises:
             Refused: it may not.
@@ -100,7 +103,7 @@ class Link:
             await self._entrances.enter(self.session, tell)
         permit = await self.session.ask(operation, tell)
         permit.use()
-        return permit.number
+        return permit
 
     async def credential(self) -> tuple[Access, list[tuple[str, str]]]:
         """Where to go, and the headers that say as whom.

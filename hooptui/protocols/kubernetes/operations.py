@@ -50,7 +50,7 @@ def _digest(request: Request, body: bytes) -> str:
     return sha256(head.encode() + b"\0" + body).hexdigest()
 
 
-_RUN: Final = re.compile(r"([0-9a-f]{8})-[0-9a-f-]{27}\Z")
+RUN: Final = re.compile(r"([0-9a-f]{8})-[0-9a-f-]{27}\Z")
 _COMMAND: Final = re.compile(r"kubectl [a-z -]{1,40}\Z")
 _PATCHES: Final = {
     "application/json-patch+json": "a JSON patch",
@@ -68,11 +68,16 @@ def _run(request: Request, facts: KubernetesFacts, body: bytes | None) -> str:
         request.method != "DELETE"
         or not facts.name
         or facts.unknown
-        or not _RUN.match(request.header("kubectl-session"))
+        or not RUN.match(request.header("kubectl-session"))
     ):
         return ""
+    return alike(request, facts, body, facts.namespace)
+
+
+def alike(request: Request, facts: KubernetesFacts, body: bytes | None, *more: str) -> str:
+    """A hash of all that a request says but the object, and of `more`: what it is part of, does, and is to be done by."""
     same = (
-        request.header("kubectl-session"), request.header("kubectl-command"), facts.verb, facts.kind, facts.version, facts.namespace,
+        request.header("kubectl-session"), request.header("kubectl-command"), facts.verb, facts.kind, facts.version, *more,
         *sorted(facts.actions), "", *sorted(facts.traits), "", *(f"{key}={value}" for key, value in request.query),
     )  # fmt: skip
     return sha256("\0".join(same).encode() + b"\0" + (body or b"")).hexdigest()
@@ -83,7 +88,7 @@ def _context(request: Request, facts: KubernetesFacts, body: bytes | None) -> Ma
     if facts.actions <= KUBERNETES_READS:
         return EMPTY
     found: dict[str, str] = {}
-    if run := _RUN.match(request.header("kubectl-session")):
+    if run := RUN.match(request.header("kubectl-session")):
         # Only the client's word, but what a person needs who sees ten deletions that are one command.
         command = request.header("kubectl-command")
         found["part of"] = f"{command if _COMMAND.match(command) else 'kubectl'}, run {run[1]}"

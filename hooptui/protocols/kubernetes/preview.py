@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
+from hooptui.core.group import Group
 from hooptui.core.visible import visible
 from hooptui.credentials.kubernetes_api import ApiTrouble, call
 from hooptui.credentials.kubernetes_login import Access
@@ -30,6 +31,8 @@ CHANGES: Final = 12
 VALUE: Final = 60
 """Characters of one value."""
 NAMES: Final = 6
+SPACES: Final = 3
+"""Namespaces in which it is counted what a group takes along."""
 _OWN: Final = frozenset({"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"})
 _OWNED: Final = (
     ("apps/v1", "replicasets", "ReplicaSet"),
@@ -45,9 +48,9 @@ _IN_NAMESPACE: Final = (
 _COUNTING: Final = (("Accept", "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"),)
 
 
-async def preview(link: Link, request: Request, body: bytes) -> str:
-    """In one line of raw words; says why when there is nothing to say."""
-    look = Look(link, request, body)
+async def preview(link: Link, request: Request, body: bytes, group: Group | None = None) -> str:
+    """In one line of raw words; says why when there is nothing to say. With a `group`, of all that is deleted under one review."""
+    look = Look(link, request, body, group)
     try:
         return await look.words()
     except (ApiTrouble, UpstreamFailed) as trouble:
@@ -57,7 +60,8 @@ async def preview(link: Link, request: Request, body: bytes) -> str:
 class Look:
     """One request that is looked into."""
 
-    def __init__(self, link: Link, request: Request, body: bytes) -> None:
+    def __init__(self, link: Link, request: Request, body: bytes, group: Group | None = None) -> None:
+        self._group = group
         self._link = link
         self._request = request
         self._body = body
@@ -76,6 +80,8 @@ class Look:
                 return "no preview: it is about no resource"
             case "get" | "create" if info.subresource in ("exec", "attach", "portforward"):
                 return await self._pod()
+            case "delete" if not info.subresource and self._group is not None:
+                return await self._all(self._group)
             case "delete" if not info.subresource:
                 return await self._deleted()
             case "deletecollection":
@@ -118,7 +124,7 @@ class Look:
             return f"takes everything in it along: {_counted(counts) or 'nothing that is looked for'}"
         said = [
             f"takes along {counted}"
-            if (counted := _counted(await self._owned(found)))
+            if (counted := _counted(await self._owned({_member(found, "metadata").get("uid")}, self._info.namespace)))
             else "owns nothing that is looked for"
         ]
         spec = _member(found, "spec")
@@ -130,16 +136,37 @@ class Look:
             said.append(f"waits for finalizers {', '.join(map(str, finalizers))}")
         return "; ".join(said)
 
-    async def _owned(self, owner: Mapping[str, Any]) -> dict[str, int]:
-        uids = {_member(owner, "metadata").get("uid")} - {None}
+    async def _all(self, group: Group) -> str:
+        """Of a group whatever takes no more looks than of a few objects; for the rest it says that nobody has counted."""
+        info = self._info
+        head = f"{len(group.members)} {info.resource}"
+        if info.resource == "namespaces" and not info.api_group:
+            return f"{head}: each takes everything in it along, which is not counted for so many"
+        if _orphans(self._request, self._body):
+            return f"{head}; what they own stays"
+        spaces = sorted({one.about.partition("/")[0] for one in group.members if one.about.count("/") > 1})
+        if len(spaces) > SPACES:
+            return f"{head} in {len(spaces)} namespaces; what they take along is not counted in so many"
         counts: dict[str, int] = {}
-        if not self._info.namespace or _orphans(self._request, self._body):
+        for space in spaces:
+            for kind, count in (await self._owned({one.identity for one in group.members}, space)).items():
+                counts[kind] = counts.get(kind, 0) + count
+        owned = f"take along {counted}" if (counted := _counted(counts)) else "own nothing that is looked for"
+        return f"together these {head} {owned}"
+
+    async def _owned(self, owners: set[Any], namespace: str) -> dict[str, int]:
+        """What these own there, by kind; `owners` are uids."""
+        uids = owners - {None}
+        counts: dict[str, int] = {}
+        if not namespace or _orphans(self._request, self._body):
             return counts
         for version, plural, kind in _OWNED:
-            for one in await self._items(version, plural, self._info.namespace):
+            for one in await self._items(version, plural, namespace):
                 metadata = _member(one, "metadata")
-                owners = metadata.get("ownerReferences") or ()
-                if any(isinstance(ref, dict) and ref.get("uid") in uids for ref in owners):
+                refs = metadata.get("ownerReferences") or ()
+                if metadata.get("uid") not in uids and any(
+                    isinstance(ref, dict) and ref.get("uid") in uids for ref in refs
+                ):
                     counts[kind] = counts.get(kind, 0) + 1
                     uids.add(metadata.get("uid"))
         return counts

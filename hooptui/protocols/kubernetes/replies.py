@@ -7,6 +7,7 @@ should read.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, Final
 
 from hooptui.core.approvals import Approval
@@ -38,6 +39,26 @@ PHRASES: Final = {
     500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
     505: "HTTP Version Not Supported",
 }  # fmt: skip
+
+
+HOP: Final = frozenset(
+    {
+        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
+        "transfer-encoding", "upgrade", "content-length", "alt-svc",
+    }
+)  # fmt: skip
+"""Headers of an answer that are that connection's own (RFC 9110 section 7.6.1)."""
+
+
+def passed(headers: Iterable[tuple[str, str]], prefix: str) -> list[tuple[str, str]]:
+    """Those of an API server's answer that go on to the client; `prefix` is what its paths have before ours."""
+    found = []
+    for name, value in headers:
+        low = name.lower()
+        if low in HOP or "\r" in value or "\n" in value:
+            continue
+        found.append((name, prefix + value if low == "location" and value.startswith("/") else value))
+    return found
 
 
 def status(code: int, message: str, *, details: dict[str, Any] | None = None) -> bytes:

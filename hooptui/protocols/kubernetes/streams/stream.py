@@ -123,7 +123,7 @@ class Stream:
         operation = operations.read(request, b"")
         self._asking = True
         try:
-            number = await self._link.permit(operation, self._tell)
+            number = (await self._link.permit(operation, self._tell)).number
         except Refused as refused:
             await self._refuse(replies.refused_code(refused), replies.refused_words(refused))
             return
