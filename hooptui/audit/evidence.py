@@ -78,6 +78,10 @@ class Case:
         """The vote that broke the glass."""
         return next((one for one in self.ballots if one.vote.break_glass), None)
 
+    def about(self, operation: int, deletes: str) -> bool:
+        """Whether it was of this operation, or of its whole group; `deletes` is the one object that the operation deletes."""
+        return self.held.operation == operation or bool(deletes and deletes in self.held.group)
+
     @property
     def settled_at(self) -> float:
         """Unix seconds of the last vote; 0 without one."""
@@ -124,6 +128,8 @@ class Case:
             f"#{held.approval}: {self.requester or 'somebody'} {what} on {visible(self.target)}; it takes {held.quorum} of"
             f" {_list(held.by)} by rule {visible(held.rule)} (record {self.seq})"
         )
+        if held.group:
+            yield f"  with it were shown {len(held.group)}: {_list(held.group)}"
         yield from (f"  {one}" for one in self.ballots)
 
 
@@ -165,6 +171,11 @@ class Given:
         times = [one.vote.lasts for one in self.case.yes if one.vote.lasts]
         if self.scope == "access" and (not times or self.until > self.case.settled_at + min(times) + _ROUNDING):
             yield f"{words} lasts longer than anybody gave"
+
+    def strays(self, deletes: str) -> Iterator[str]:
+        """Why one for a group does not cover an operation, by the one object that it deletes."""
+        if self.scope == "group" and self.case is not None and deletes not in self.case.held.group:
+            yield f"the grant of #{self.number} was for other objects than {visible(deletes) or 'this'}"
 
     def __str__(self) -> str:
         scope = "access" if self.scope == "access" else f"a grant for {self.scope}"

@@ -57,10 +57,12 @@ def _judged(body: Held | Voted | Claimed | GrantGiven | GrantEnded | DeadlineMov
                 if body.access
                 else f"▲ {body.operation} held as #{number}"
             )
+            group = [f"  one review for {len(body.group)}: {_list(body.group)}"] if body.group else []
             glass = f" · in an emergency {_list(body.break_glass)}" if body.break_glass else ""
             return [
                 f"{what} · rule {visible(body.rule)} “{visible(body.reason)}”",
                 f"  needs {body.quorum} of {_list(body.by)} · risk {visible(body.risk)} · until {stamp(body.expires_at)}{glass}",
+                *group,
             ]
         case Voted(approval=number, break_glass=glass, approve=approve):
             sign, verb = ("‼", "breaks the glass for") if glass else ("✓", "approves") if approve else ("✗", "denies")

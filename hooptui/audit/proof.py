@@ -136,7 +136,8 @@ class _Open:
     lease: Issued | None
     problems: tuple[str, ...]
     """What is wrong with how it was opened."""
-    asked: set[int] = field(default_factory=set)
+    asked: dict[int, str] = field(default_factory=dict)
+    """By its number the one object that an operation deletes; nothing for any other operation."""
     grant: Given | None = None
     """By what it was let in."""
 
@@ -174,9 +175,11 @@ class _Walk:
                 self._closed[event.session] = self._open.pop(event.session)
                 if len(self._closed) > _CLOSED:
                     del self._closed[next(iter(self._closed))]
-            case Asked(operation=number) if (one := self._open.get(event.session)) is not None:
+            case Asked(operation=number, commands=commands, relations=about) if (
+                one := self._open.get(event.session)
+            ) is not None:
                 if self.session in ("", event.session):
-                    one.asked.add(number)
+                    one.asked[number] = about[0] if commands == ("delete",) and len(about) == 1 else ""
             case Decided() as verdict if self.session in ("", event.session):
                 return self._proof(seq, event, verdict)
             case body:
@@ -245,7 +248,7 @@ class _Walk:
             grant = self._grants.get(verdict.approval) or Given(seq, "?", "", 0.0, self._run, None, verdict.approval)
         elif verdict.approval:
             case = self._case(verdict.approval, event.session)
-            if case is None or case.held.operation != verdict.operation:
+            if case is None or not case.about(verdict.operation, one.asked.get(verdict.operation, "")):
                 problems.append(f"nothing shows that #{verdict.approval} was about it")
         if one.grant is not None and (not one.grant.rule or set(one.grant.rule.split("+")) & set(verdict.rules)):
             # As it is now: it may have been taken back since.
@@ -265,6 +268,8 @@ class _Walk:
         match verdict.why:
             case "policy":
                 pass
+            case "approved" if case is not None and case.held.operation != verdict.operation:
+                yield f"#{case.held.approval} was about another"
             case "approved" if case is not None:
                 yield from case.problems()
             case "approved":
@@ -274,6 +279,7 @@ class _Walk:
                     if grant.scope == "access":
                         yield f"the grant of #{grant.number} opens connections and lets no held operation go"
                     yield from grant.problems(one.who, one.target, at, self._run)
+                    yield from grant.strays(one.asked.get(verdict.operation, ""))
             case other:
                 yield f"an allow cannot be {other}"
         if access is not None:

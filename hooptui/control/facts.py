@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from hooptui.core.model import Facts, Invocation, KubernetesFacts, Operation, SqlFacts, SshFacts
+from hooptui.core.model import Facts, Group, Invocation, KubernetesFacts, Operation, SqlFacts, SshFacts
 
 Fact = tuple[str, str]
 
@@ -127,8 +127,15 @@ def facts_of(operation: Operation) -> tuple[Fact, ...]:
             lines.append(("in transaction", "yes" if operation.in_transaction else "no"))
         case KubernetesFacts():
             lines = [*_kubernetes(facts)]
+    if operation.group is not None and len(operation.group.members) > 1:
+        lines.append(("group", _grouped(operation.group)))
     lines.extend(operation.context.items())
     return tuple(lines)
+
+
+def _grouped(group: Group) -> str:
+    others = ", others that were listed are not in it" if group.more else ""
+    return f"{len(group.members)} listed: one review for these, each once{others}; a deny is for all"
 
 
 def _kubernetes(facts: KubernetesFacts) -> Iterator[Fact]:

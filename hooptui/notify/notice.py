@@ -60,7 +60,7 @@ class Notice:
     """Unix seconds."""
     gateway: str
     facts: Mapping[str, str | int] = field(default_factory=lambda: MappingProxyType({}))
-    """Of `number session target rule risk code sessions leases grants`, those that apply."""
+    """Of `number session target rule risk objects code sessions leases grants`, those that apply."""
 
     @property
     def title(self) -> str:
@@ -68,7 +68,8 @@ class Notice:
         facts = self.facts
         match self.topic:
             case Topic.HELD:
-                words = f"#{facts['number']} is held on {facts['target']}"
+                more = f", {facts['objects']} objects in one review," if "objects" in facts else ""
+                words = f"#{facts['number']}{more} is held on {facts['target']}"
             case Topic.ACCESS:
                 words = f"#{facts['number']} asks for access to {facts['target']}"
             case Topic.BREAK_GLASS:
@@ -135,7 +136,8 @@ class Notices:
         return self._notice(Topic.ALERT, event, {"code": code})
 
     def _about(self, session: str, held: Held) -> dict[str, str | int]:
-        return {**self._where(session, held.approval), "rule": _short(held.rule), "risk": _short(held.risk)}
+        objects: dict[str, str | int] = {"objects": len(held.group)} if held.group else {}
+        return {**self._where(session, held.approval), "rule": _short(held.rule), "risk": _short(held.risk), **objects}
 
     def _where(self, session: str, number: int) -> dict[str, str | int]:
         return {"number": number, "session": _short(session), "target": _short(self._target_of(session)) or "a target"}

@@ -27,6 +27,7 @@ from hooptui.tui.text import Row, Span, clean, many, spot
 SCOPES = {
     "once": "once",
     "fingerprint": "this statement",
+    "group": "what was shown with it",
     "run": "the rest of this run",
     "rule": "this rule",
     "access": "access",

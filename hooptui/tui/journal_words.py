@@ -201,9 +201,10 @@ def describe(body: Body, at: float | None = None) -> Row:
 
 def _verdicts(body: Held | Decided) -> Row:
     match body:
-        case Held(approval=number, rule=rule, by=by, quorum=quorum, risk=risk, access=access):
+        case Held(approval=number, rule=rule, by=by, quorum=quorum, risk=risk, access=access, group=group):
             return (
                 (f"held #{number}", "held"),
+                (f" with {len(group) - 1} more" if group else "", "held"),
                 (" · asks for access" if access else "", "held"),
                 (f" by rule {clean(rule, 60)}", "text"),
                 (f" · needs {quorum} of {clean(', '.join(by), 120)} · risk {clean(risk, 12)}", "faint"),

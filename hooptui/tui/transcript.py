@@ -377,8 +377,12 @@ def _said(event: Event) -> tuple[Line, ...]:
     match event.body:
         case Voted(reason=reason) if reason.strip():
             lines.append(Line((("“", "faint"), *spot(clean(reason, 500), "text"), ("”", "faint"))))
-        case Held(reason=reason) if reason:
-            lines.append(Line((("“", "faint"), (clean(reason, 500), "text"), ("”", "faint"))))
+        case Held(reason=reason, group=group):
+            if reason:
+                lines.append(Line((("“", "faint"), (clean(reason, 500), "text"), ("”", "faint"))))
+            if group:
+                names = ", ".join(clean(one, 300) for one in group)
+                lines.append(Line(((f"one review for {len(group)}: ", "faint"), *spot(names, "text"))))
         case Decided(effect="deny", why="policy", rules=rules) if rules:
             lines.append(Line(((f"rule {clean(', '.join(rules[:4]), 200)}", "faint"),)))
         case SessionOpened(groups=groups, application=application) if groups or application:

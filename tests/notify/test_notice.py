@@ -99,7 +99,8 @@ def test_nothing_from_outside_is_in_any_notice(kind: type[Body]) -> None:
     assert (one is None) == (not isinstance(body, HEARD)), "what is heard of is told of"
     assert (kind in DEAF_TO) == (kind not in HEARD)
     if one is not None:
-        assert set(one.facts) <= {"number", "session", "target", "rule", "risk", "code", "sessions", "leases", "grants"}
+        known = {"number", "session", "target", "rule", "risk", "code", "sessions", "leases", "grants", "objects"}
+        assert set(one.facts) <= known
         from_rules = {name for name, value in one.facts.items() if CANARY in str(value)}
         assert from_rules <= {"rule", "risk", "code"}, "rule and risk are words of the policy, a code is hooptui's own"
 

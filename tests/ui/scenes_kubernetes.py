@@ -9,8 +9,10 @@ from typing import Any
 from hooptui.control.facts import facts_of
 from hooptui.core.desk import HeldView
 from hooptui.core.events import Asked, Body, Decided, Finished, Held, Output
+from hooptui.core.group import Group, Member
 from hooptui.core.model import MaskRule, MaskSet
 from hooptui.masking.kubernetes.masks import ClusterMasks
+from hooptui.protocols.kubernetes.groups import with_group
 from tests.protocols.kubernetes.asking import operation
 from tests.ui.desk import SceneDesk, review_of
 from tests.ui.scenes import NOW, OPENED, M, busy, ev, hold
@@ -48,18 +50,28 @@ EXEC = "GET /api/v1/namespaces/web/pods/api-5d9c7b6f4-tz2nw/exec?command=sh&comm
 UPGRADE = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: v5.channel.k8s.io")  # fmt: skip
 
 
-def waits(number: int, waited: float, left: float, rule: str, words: str, risk: str, line: str, body: bytes, *headers: str) -> HeldView:  # fmt: skip
+POD = "DELETE /api/v1/namespaces/web/pods/worker-0"
+LISTED = tuple(f"web/pods/worker-{number}" for number in range(42))
+
+
+def waits(number: int, waited: float, left: float, rule: str, words: str, risk: str, line: str, body: bytes, *headers: str, listed: tuple[str, ...] = ()) -> HeldView:  # fmt: skip
     asked = operation(line, body, "application/json" if body else "", *headers)
+    if listed:
+        members = tuple(Member(about, about) for about in listed)
+        asked = with_group(asked, Group("", members[0], members))
     return hold(
         number, "aid", "prod-eu", "k8s", waited, left, asked.text, rule, session="b810", verb=asked.verb,
         relations=tuple(M(one) for one in sorted(asked.facts.reads | asked.facts.writes)),
-        facts=tuple((label, M(said)) for label, said in facts_of(asked)), rule_words=words, by=("sre",), scopes=("once",),
-        kind="agent", owner="https://id.example#ops-2", risk=risk,
+        facts=tuple((label, M(said)) for label, said in facts_of(asked)), rule_words=words, by=("sre",), scopes=("group", "once") if listed else ("once",),
+        group=len(listed), members=tuple(M(one) for one in listed[:5]), kind="agent", owner="https://id.example#ops-2", risk=risk,
     )  # fmt: skip
 
 
 RUN = ("Kubectl-Command: kubectl delete", "Kubectl-Session: 5f0f3a52-6d0b-4b7a-9d1f-2d0f4c1c7f3e")
 DELETION = waits(23, 18, 102, "deletes-need-sre", "Deleting what runs in prod", "high", DELETE, OPTIONS, *RUN)
+WORKERS = waits(
+    25, 9, 111, "deletes-need-sre", "Deleting what runs in prod", "medium", POD, OPTIONS, *RUN, listed=LISTED
+)
 SHELL = waits(24, 4, 116, "exec-needs-sre", "A command inside a container of prod", "medium", EXEC, b"", *UPGRADE)
 
 
@@ -109,5 +121,30 @@ def cluster() -> SceneDesk:
             review_of(one), estimate=M(about[one.number]), application=WHO.application, groups=WHO.groups,
             history=(M("get pods -n web"), M("get secrets/api-db -n web"), M("watch pods -n web")),
         )  # fmt: skip
+    desk._count()
+    return desk
+
+
+def many() -> SceneDesk:
+    """An agent that deletes what a selector finds: one review for all of it."""
+    return only(WORKERS, "together these 42 pods own nothing that is looked for")
+
+
+def named() -> SceneDesk:
+    """An agent that deletes what it names, one after the other, under a rule that offers the rest of such a run."""
+    return only(
+        replace(WORKERS, scopes=("once", "run"), group=0, members=(), facts=DELETION.facts),
+        "owns nothing that is looked for",
+    )
+
+
+def only(held: HeldView, about: str) -> SceneDesk:
+    desk = busy()
+    desk.state = replace(desk.state, held=(held,))
+    desk.reviews[held.number] = replace(
+        review_of(held), estimate=M(about), application=WHO.application, groups=WHO.groups,
+        history=(M("get pods -n web"), M("get pods -n web -l app=worker")),
+        members=tuple(M(one) for one in LISTED) if held.group else (),
+    )  # fmt: skip
     desk._count()
     return desk

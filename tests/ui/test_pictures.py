@@ -59,6 +59,14 @@ async def review_high(s: Stage) -> None:
     await s.type("orders-d")
 
 
+async def review_only(s: Stage) -> None:
+    await s.press("2", "a")
+
+
+async def review_run(s: Stage) -> None:
+    await s.press("2", "a", "up", "up", "right")
+
+
 async def review_ready(s: Stage) -> None:
     await s.press("2", "j", "a")
 
@@ -452,6 +460,24 @@ SCENES = {
         cluster_review,
         ("Review #23", "delete deployments.apps/api", "takes along 2 ReplicaSets, 3 Pods", "type prod-eu to approve"),
         ("rows    ",),
+    ),
+    "cluster-group": Scene(
+        kubernetes.many,
+        review_only,
+        (
+            "Review #25",
+            "delete pods/worker-0 -n web",
+            "these 42 of web/pods/: worker-0, worker-1",
+            "(•) these 42, each once   ( ) this one alone",
+            "m all 42",
+            "Approve lets these 42 go, each once and no other",
+        ),
+    ),
+    "cluster-run": Scene(
+        kubernetes.named,
+        review_run,
+        ("Review #25", "(•) rest of this run (≤ 100 unseen) for 15 min", "Approve lets it go on in flight"),
+        ("these",),
     ),
     "sftp": Scene(
         ssh.sftp,

@@ -19,6 +19,7 @@ from hooptui.tui.journal_people import SCOPES
 from hooptui.tui.people import left_words, requester, spoken, who_words
 from hooptui.tui.screens.confirm import BreakGlassScreen
 from hooptui.tui.screens.modal import Choice, Modal, Prose, button, field, label
+from hooptui.tui.screens.record import RecordScreen
 from hooptui.tui.text import Row, clean, clean_lines, crop, hang, span_of, spot, wrap_row
 from hooptui.tui.widgets.held import (
     claim_text,
@@ -30,6 +31,7 @@ from hooptui.tui.widgets.held import (
     statement,
 )
 from hooptui.tui.widgets.lines import Bar
+from hooptui.tui.widgets.members import member_list, member_rows
 
 HISTORY = 3
 """Earlier operations that are shown."""
@@ -46,7 +48,7 @@ class ReviewScreen(Modal):
 
     def __init__(self, hold: HeldView, *, title: str = "") -> None:
         super().__init__(title or f"Review #{hold.number}")
-        self.box.border_subtitle = Content("c I am on it")
+        self.box.border_subtitle = Content(f"{f'm all {hold.group}  ' if hold.group else ''}c I am on it")
         self.hold = hold
         self.review: Review | None = None
         self.dead = ""
@@ -67,6 +69,8 @@ class ReviewScreen(Modal):
 
     def lets(self) -> str:
         """What the last approval that it needs does."""
+        if self.hold.group and self.given().get("scope") == "group":
+            return f"lets these {self.hold.group} go, each once and no other"
         return "lets it go on in flight"
 
     def inside(self) -> ComposeResult:
@@ -151,7 +155,7 @@ class ReviewScreen(Modal):
                     *([("NULL", "faint")] if value is None else spot(clean(value, 200), "value")),
                 )
             )
-        return lines
+        return [*lines, *member_rows(self.hold, self.review, cells)]
 
     def facts_rows(self, cells: int) -> list[Row]:
         """What is known of it."""
@@ -287,6 +291,9 @@ class ReviewScreen(Modal):
     def on_input_changed(self) -> None:
         self.judge()
 
+    def on_choice_changed(self) -> None:
+        self.judge()
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter in a field goes on to the next; it never approves."""
         event.stop()
@@ -304,6 +311,9 @@ class ReviewScreen(Modal):
         elif event.key == "c":
             event.stop()
             self._claim()
+        elif event.key == "m" and self.review is not None and self.review.members:
+            event.stop()
+            self.app.push_screen(RecordScreen(*member_list(self.review, self.hold.number)))
         elif event.character == "!" and self.hold.break_glass and not self.dead and not self.sent:
             event.stop()
             self.app.switch_screen(BreakGlassScreen(self.hold))
@@ -378,8 +388,10 @@ def share(statement: int, facts: list[Row], history: list[Row], room: int) -> tu
 
 
 def _scope_words(scope: str, hold: HeldView) -> str:
+    if scope == "group":
+        return f"these {hold.group}, each once"
     if scope == "once":
-        return SCOPES["once"]
+        return "this one alone" if hold.group else SCOPES["once"]
     if scope == "run":
         return f"rest of this run (≤ {RUN_MOST} unseen) for {spoken(hold.scope_lasts)}"
     return f"{SCOPES.get(scope, clean(scope, 20))} for {spoken(hold.scope_lasts)}"

@@ -13,6 +13,7 @@ from hooptui.core.gate import Masked
 from hooptui.tui.people import kind_word, spoken, subject, who_words
 from hooptui.tui.text import Row, Span, clean, clean_lines, crop, span_of, spot, wrap_row
 from hooptui.tui.transcript import sql
+from hooptui.tui.widgets.members import member_rows
 from hooptui.tui.widgets.rows import Column, Rows, Sort
 
 URGENT = 30.0
@@ -67,7 +68,9 @@ class HeldList(Rows[HeldView]):
 def operation(one: HeldView) -> Span:
     """The statement, or for what somebody asks to be let in."""
     text = clean(one.text, 200)
-    return (f"{ASKS}: {text}" if purpose_of(one) else ASKS, "held") if one.access else (text, "sql")
+    if one.access:
+        return (f"{ASKS}: {text}" if purpose_of(one) else ASKS, "held")
+    return (f"{text} and {one.group - 1} more" if one.group else text, "sql")
 
 
 def purpose_of(one: HeldView) -> str:
@@ -178,6 +181,7 @@ def detail(
         head.extend((("  ", ""), *row) for row in wrap_row(spans, inner - 1))
         if len(head) > room:
             break
+    head.extend(member_rows(one, review, inner))
     if len(head) > room:
         head = [*head[: room - 1], (("  … enter shows all of it", "faint"),)]
     return tuple(crop(row, cells) for row in (*head, *tail)[:lines])
