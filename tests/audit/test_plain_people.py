@@ -47,6 +47,14 @@ UNTIL = "2023-11-14 22:18:20 UTC"
             ["▲ 4 held as #18 · rule w “wait”", f"  needs 1 of dba, lead · risk low · until {UNTIL}"],
         ),
         (
+            Held(4, 18, "w", "wait", ("dba",), 1, "low", NOW + 300, group=(M("s/pods/a"), M("s/pods/b\x1b"))),
+            [
+                "▲ 4 held as #18 · rule w “wait”",
+                f"  needs 1 of dba · risk low · until {UNTIL}",
+                "  one review for 2: s/pods/a, s/pods/b␛",
+            ],
+        ),
+        (
             Voted(17, 1, "i#a", M("ops-1"), True, M("ok"), "once", 300.0, False, ("dba",)),
             ["✓ ops-1 (i#a) approves #17 (for 300 s) as dba: ok"],
         ),

@@ -246,6 +246,38 @@ def test_an_earlier_approval_that_left_a_grant() -> None:
     )
 
 
+def grouped(last: Decided, about: str = "s/pods/b", commands: tuple[str, ...] = ("delete",)) -> Proof:
+    """A second deletion after a review that showed two."""
+    told: Story = [
+        (NOW, "aa", replace(OPENED, lease="")),
+        (NOW, "aa", Asked(1, "delete", M("delete"), ("delete",), (M("s/pods/a"),))),
+        (NOW, "aa", Held(1, 18, "w", "wait", ("dba",), 1, "low", NOW + 60, group=(M("s/pods/a"), M("s/pods/b")))),
+        (NOW + 1, "aa", replace(vote("ann", number=18, lasts=0.0), approve=last.effect == "allow")),
+        (
+            NOW + 1,
+            "aa",
+            Decided(1, last.effect, "approved" if last.effect == "allow" else "denied", ("w",), "", "p1", 18),
+        ),
+        (NOW + 1, "aa", GrantGiven(18, "group", "w", NOW + 900)),
+        (NOW + 2, "aa", Asked(2, "delete", M("delete"), commands, (M(about),))),
+        (NOW + 2, "aa", last),
+    ]
+    return find(journal(told), "aa", 2)
+
+
+def test_what_a_review_of_a_group_was_about() -> None:
+    yes = Decided(2, "allow", "granted", ("w",), "", "p1", 18, "approval #18")
+    proof = grouped(yes)
+    assert proof.problems == () and proof.people == {f"{IDP}#ann"}
+    assert "  with it were shown 2: s/pods/a, s/pods/b" in proof.lines
+    assert grouped(yes, "s/pods/c").problems == ("the grant of #18 was for other objects than s/pods/c",)
+    assert grouped(yes, commands=("patch",)).problems == ("the grant of #18 was for other objects than this",)
+    no = Decided(2, "deny", "denied", ("w",), "", "p1", 18, f"{IDP}#ann")
+    assert grouped(no).problems == ()
+    assert grouped(no, "s/pods/c").problems == ("nothing shows that #18 was about it",)
+    assert grouped(replace(yes, why="approved")).problems == ("#18 was about another",)
+
+
 @pytest.mark.parametrize(
     ("verdict", "says"),
     [

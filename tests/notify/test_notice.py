@@ -41,6 +41,12 @@ def test_a_held_operation() -> None:
     )
 
 
+def test_of_a_group_it_is_told_how_many_and_not_which() -> None:
+    one = told(replace(HELD, group=(M(CANARY), M(CANARY))))
+    assert one is not None and one.title == "hooptui prod-eu: #17, 2 objects in one review, is held on orders-db"
+    assert one.facts["objects"] == 2 and CANARY not in one.title + one.text
+
+
 def test_a_connection_that_asks_to_be_let_in() -> None:
     one = told(replace(HELD, access=True))
     assert one is not None and one.topic is Topic.ACCESS

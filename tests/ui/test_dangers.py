@@ -16,6 +16,7 @@ from hooptui.tui.screens.kill import KillScreen
 from hooptui.tui.screens.quit import QuitScreen
 from hooptui.tui.screens.review import ReviewScreen
 from tests.ui import picture
+from tests.ui import scenes_kubernetes as kubernetes
 from tests.ui.desk import review_of
 from tests.ui.scenes import HELD, HELD_19, NOW, busy, hold
 from tests.ui.stage import NARROW, WIDE, Stage, stage
@@ -224,6 +225,34 @@ async def test_the_rest_of_a_run_is_offered_for_what_it_is() -> None:
         assert "( ) rest of this run (≤ 100 unseen) for 15 min" in picture.text(s.app)
         await s.press("up", "up", "right", "down", "down", "right", "right", "enter")
         assert s.desk.ran[-1].args["scope"] == "run"
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_a_group_is_seen_before_it_is_approved(size: tuple[int, int]) -> None:
+    """How many and which; all of them at m; what is given is what the words at the button say."""
+    async with stage(kubernetes.many(), size) as s:
+        await reviewing(s, "2", "a")
+        shown = picture.text(s.app)
+        assert "(•) these 42, each once   ( ) this one alone" in shown and "these 42 of web/pods/: worker-0, w" in shown
+        await s.press("m", "G")
+        listed = picture.text(s.app)
+        assert "Review #25: 42 objects" in listed and "42  web/pods/worker-41" in listed
+        await s.press("escape")
+        await s.press("up", "up", "right")
+        assert "Approve lets it go on in flight" in picture.text(s.app)
+        await s.press("left")
+        assert "Approve lets these 42 go, each once and no other" in picture.text(s.app)
+        await s.press("down", "down", "right", "right", "enter")
+        assert s.desk.ran[-1].args == {"number": "25", "reason": "", "scope": "group"}
+
+
+async def test_what_others_there_are_is_said_where_all_are_listed() -> None:
+    desk = kubernetes.many()
+    desk.reviews[25] = replace(desk.reviews[25], more=True)
+    async with stage(desk, NARROW) as s:
+        await reviewing(s, "2", "a")
+        await s.press("m", "G")
+        assert "its client knows of others: they are not covered" in picture.text(s.app)
 
 
 async def test_x_in_review_denies_only_with_a_reason() -> None:

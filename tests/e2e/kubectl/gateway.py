@@ -81,8 +81,13 @@ targets:
 
     def held(self) -> HeldView:
         """Wait for an operation to be held."""
+        return self.next(None)
+
+    def next(self, before: HeldView | None) -> HeldView:
+        """Wait for one to be held that is not the one before."""
         deadline = time.monotonic() + 60
-        while not (found := self.world.call(self.desk.snapshot()).held):
+        number = before.number if before is not None else 0
+        while not (found := [one for one in self.world.call(self.desk.snapshot()).held if one.number != number]):
             assert time.monotonic() < deadline, "nothing is held"
             time.sleep(0.02)
         return found[0]

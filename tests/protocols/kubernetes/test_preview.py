@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
 
+from hooptui.core.group import Group, Member
 from hooptui.core.model import MaskRule
 from hooptui.demo.cluster.cluster import Cluster
 from hooptui.protocols.kubernetes.channel import KubernetesChannel
@@ -32,7 +34,9 @@ def house(cluster: Cluster) -> Iterator[Gatehouse]:
         yield found
 
 
-def previewed(house: Gatehouse, method: str, path: str, body: bytes = b"", *headers: str) -> str:
+def previewed(
+    house: Gatehouse, method: str, path: str, body: bytes = b"", *headers: str, group: Group | None = None
+) -> str:
     """The reviewer's line of a request that then is refused."""
     lines = (*headers, *((f"Content-Length: {len(body)}",) if body else ()))
     with house.connect() as sock:
@@ -40,11 +44,36 @@ def previewed(house: Gatehouse, method: str, path: str, body: bytes = b"", *head
         until(house.waiting)
         channel = house.door.sessions[-1].channel
         assert isinstance(channel, KubernetesChannel)
-        words = house.call(channel.preview())
+        words = house.call(channel.preview(group))
         house.vote(False)
         sock.recv(4096)
     until(lambda: not house.waiting())
     return words
+
+
+def test_a_group_counts_what_all_of_it_takes_along(house: Gatehouse, cluster: Cluster) -> None:
+    """By no more looks than for one of them."""
+    _, _, body = house.ask("GET", DEPLOYMENTS)
+    found = json.loads(body)["items"]
+    assert len(found) > 1
+    alone = [previewed(house, "DELETE", f"{DEPLOYMENTS}/{one['metadata']['name']}") for one in found]
+    members = tuple(Member(f"shop/deployments.apps/{one['metadata']['name']}", one["metadata"]["uid"]) for one in found)
+    path = f"{DEPLOYMENTS}/{found[0]['metadata']['name']}"
+    together = previewed(house, "DELETE", path, group=Group("", members[0], members))
+    assert together.startswith(f"together these {len(found)} deployments take along ")
+    for kind in ("ReplicaSet", "Pod"):
+        counts = [int(one[1]) for text in alone for one in re.finditer(rf"(\d+) {kind}", text)]
+        assert counts and f"{sum(counts)} {kind}" in together
+    orphans = previewed(house, "DELETE", f"{path}?propagationPolicy=Orphan", group=Group("", members[0], members))
+    assert orphans == f"{len(found)} deployments; what they own stays"
+    many = tuple(Member(f"n{number}/deployments.apps/x", f"{number}") for number in range(4))
+    assert previewed(house, "DELETE", path, group=Group("", many[0], many)) == (
+        "4 deployments in 4 namespaces; what they take along is not counted in so many"
+    )
+    spaces = (Member("a/namespaces/a", "1"), Member("b/namespaces/b", "2"))
+    assert previewed(house, "DELETE", "/api/v1/namespaces/shop", group=Group("", spaces[0], spaces)) == (
+        "2 namespaces: each takes everything in it along, which is not counted for so many"
+    )
 
 
 def first(cluster: Cluster, path: str, house: Gatehouse) -> str:
