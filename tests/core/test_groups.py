@@ -152,6 +152,12 @@ async def test_a_client_that_left_was_not_refused() -> None:
     one = Asking()
     assert await one.then(deletion(A, A, B)) == "asked"
     assert await one.then(deletion(B, B)) == "asked"
+    two = Asking()
+    task = await two.first(deletion(A, A, B))
+    two.session.withdraw()
+    with pytest.raises(Refused):
+        await task
+    assert await two.then(deletion(B, B)) == "asked"
 
 
 @at_once

@@ -29,7 +29,7 @@ MOST: Final = 1000
 """Names that are kept of one list."""
 LISTS: Final = 4
 """Lists that a session remembers."""
-LASTS: Final = 1800.0
+LASTS: Final = 3600.0
 """Seconds after which a list is forgotten that nothing was deleted of."""
 SIZE: Final = 4 * 1024 * 1024
 """Bytes of a list that are looked at; of a longer one no group is made."""
@@ -119,6 +119,8 @@ class Listings:
         ):
             return None
         key = _Key(run, info.api_group, info.api_version, info.resource)
+        # Whatever comes, what was listed before is not what the client goes by now.
+        self._lists.pop(key, None)
         return Listing(lambda data: self._put(key, info, data))
 
     def with_group(self, operation: Operation, request: Request, body: bytes) -> Operation:
@@ -144,7 +146,6 @@ class Listings:
         return with_group(operation, group)
 
     def _put(self, key: _Key, info: RequestInfo, data: bytes) -> None:
-        self._lists.pop(key, None)
         members, more = _read(info, data)
         if len(members) > 1:
             self._lists[key] = _Listed(members, more, self._now() + LASTS)
@@ -181,6 +182,7 @@ def _read(info: RequestInfo, data: bytes) -> tuple[dict[str, Member], bool]:
             said.name if (info.api_group, info.resource) == ("", "namespaces") else said.namespace or info.namespace
         )
         if not NAME.match(said.name) or not _UID.match(said.uid) or (namespace and not NAME.match(namespace)):
+            more = True
             continue
         if len(members) == MOST:
             more = True

@@ -178,6 +178,9 @@ def test_a_later_list_takes_the_place_of_the_earlier() -> None:
     assert names(group) == "a c" and group is not None and group.own.identity == "new"
     one.listed(answer())
     assert one.deleting("c") is None
+    one.listed(answer(item("a"), item("b")))
+    one.listed(answer(item("a"), item("b"), item("x" * SIZE)), step=1 << 20)
+    assert one.deleting("a") is None, "of one that is too long nothing is known"
 
 
 def test_it_is_bounded() -> None:
@@ -195,11 +198,14 @@ def test_it_is_bounded() -> None:
     assert one.deleting("a", line="DELETE /api/v1/namespaces/shop/secrets/") is not None
 
 
-def test_a_page_is_not_the_whole() -> None:
+@pytest.mark.parametrize(
+    "data", [answer(item("a"), item("b"), more="token"), answer(item("a"), item("b"), item("../c"))]
+)
+def test_a_part_is_not_the_whole(data: bytes) -> None:
     one = Going()
-    one.listed(answer(item("a"), item("b"), more="token"))
+    one.listed(data)
     group = one.deleting()
-    assert group is not None and group.more
+    assert group is not None and group.more and names(group) == "a b"
 
 
 def test_it_is_forgotten_in_time() -> None:
@@ -216,6 +222,9 @@ def test_it_is_forgotten_in_time() -> None:
 def test_an_answer_that_broke_off_is_none() -> None:
     one = Going()
     asked = request(LIST, *HEADERS)
+    listing = one.kept.expected(asked, request_info(asked))
+    assert listing is not None
+    one.listed(answer(item("a"), item("b")))
     listing = one.kept.expected(asked, request_info(asked))
     assert listing is not None
     listing.feed(answer(item("a"), item("b")))
