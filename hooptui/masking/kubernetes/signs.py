@@ -19,9 +19,9 @@ _HELM: Final = "helm"
 _HIDDEN: Final = "hidden"
 
 _SECRETS: Final = (
-    (_CREDENTIAL, rb'"Secret|client-key-data|"TokenRe|CertificateSigningRequest'),
+    (_CREDENTIAL, rb'"Secret(?:List)?\\*"|client-key-data|"TokenRe|CertificateSigningRequest'),
     # In a manifest that a string quotes, once or twice over, in JSON or YAML.
-    (_CREDENTIAL, rb"""(?i:kind\\*["']?\s*:(?:\s|\\[nrt])*\\*["']?Secret)"""),
+    (_CREDENTIAL, rb"""(?i:kind\\*["']?\s*:(?:\s|\\[nrt])*\\*["']?Secret(?:List)?)[^A-Za-z0-9_]"""),
     # Of a release of Helm's in a ConfigMap: its label, or its name.
     (_HELM, rb"""owner\\*"(?:\s|\\[nrt])*:(?:\s|\\[nrt])*\\*"helm|sh\.helm\.release\."""),
 )
@@ -37,6 +37,8 @@ _CLOSER: Final[dict[str, tuple[bytes, ...]]] = {
         # "access" and "key", and whatever is not ASCII: a long s and the sign of kelvin are letters of these words, too.
         rb"(?:[sS]|\xc5\xbf|\\u017[fF])[eE][cC][rR][eE][tT](?:[^A-Za-z0-9/+]|[aAcCeEsSkKyY]|\\[bfnrt]|\\u[0-9a-fA-F]{4})*[A-Za-z0-9/+]{40}[^A-Za-z0-9/+=]",
     ),
+    # Up to the first dot of the domain: `image@sha256:…` has none.
+    "email": (rb"[^\x00-\x20]@[A-Za-z0-9_\\\x80-\xff-]+\.",),
     "jwt": (rb"e[wy][A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*\.",),
     "private-key": (rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY", rb"PuTTY-User-Key-File-"),
 }

@@ -39,7 +39,7 @@ def test_each_way_to_a_secret_shows_a_sign(leak: Any, masks: ObjectMask) -> None
 
 WORDS = st.sampled_from(
     [
-        "kind", "Secret", "SecretList", "ConfigMap", "Pod", "data", "password", "spec", "env", "value", "containers", "owner",
+        "kind", "Secret", "SecretList", "SecretStore", "secret", "KIND", "kind: SecretList", "kind: Secret\tx", "kind: SecretStore", "ConfigMap", "Pod", "data", "password", "spec", "env", "value", "containers", "owner",
         "helm", "labels", "metadata", "name", "sh.helm.release.v1.x", '{"kind":"Secret","data":{"a":"czNjcjN0"}}',
         "kind: Secret\ndata:\n  a: czNjcjN0\n", "client-key-data: QUJDREVG", "4242 4242 4242 4242", "ops@example.com", "x",
     ]
@@ -68,7 +68,7 @@ PIECES = st.sampled_from(
         "secret", "Secret", "\u017fecret", "access", "acce\u017fs", "key", "\u212aey", "_", "-", " ", "=", "=>", ":", "'", '"', "\n", "\t", "\u00a0",
         "\u2003", "\x1c", "|", "{", '{"secretKey": "', "}", "x", "é", AWS, AWS[:-1], AWS + "=", AWS[:20], JWT, "e" + JWT, JWT[:-20], "ewogImFsZyI6MX0.a.b",
         "ew-ew-ew-ew-ew-ew-ew-ew-ew-ew.a.b", "review-service", ".", "-----BEGIN PRIVATE KEY-----", "-----BEGIN RSA PRIVATE", " KEY-----", "MIIB",
-        "PuTTY-User-Key-File-2:", "AKIAIOSFODNN7EXAMPLE",
+        "PuTTY-User-Key-File-2:", "AKIAIOSFODNN7EXAMPLE", "me@example.org", "é@ü.de", "@", "a@b", "o\u2019x@münchen.example", "@sha256:", "example.org",
     ]
 )  # fmt: skip
 WORD = st.tuples(
@@ -97,7 +97,7 @@ NEARLY = st.recursive(
 def test_what_detectors_find_shows_a_sign(
     value: Any, ascii_only: bool, indent: int | None, like_go: bool, engine: str
 ) -> None:
-    rules = (MaskRule("s", secrets=True), MaskRule("d", detect=("api-key", "jwt", "private-key")))
+    rules = (MaskRule("s", secrets=True), MaskRule("d", detect=("api-key", "jwt", "private-key", "email")))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(signs, "screen_of", ENGINES[engine])
         masks = ObjectMask(MaskSet(rules), KEY)
@@ -112,7 +112,7 @@ def test_what_detectors_find_shows_a_sign(
 @pytest.mark.parametrize("engine", sorted(ENGINES))
 def test_a_pod_that_speaks_of_secrets_shows_no_sign(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signs, "screen_of", ENGINES[engine])
-    looks = Signs(secrets=True, fields=(), detectors=("api-key", "jwt", "private-key"))
+    looks = Signs(secrets=True, fields=(), detectors=("api-key", "jwt", "private-key", "email"))
     name = {"secretKeyRef": {"name": "review-service", "key": "p"}}
     digest = "registry.example/app@sha256:" + "0123456789abcdef" * 4
     spec = {
@@ -134,6 +134,18 @@ def test_a_pod_that_speaks_of_secrets_shows_no_sign(engine: str, monkeypatch: py
         (r'{"a":"\u0026 \u003c \u003e \u00e9"}', False),
         (r'{"a":"kind\\\": \\\"secret"}', True),
         ('{"a":"imagePullSecrets"}', False),
+        ('{"kind":"SecretStore"}', False),
+        ('{"a":"kind: SecretStore"}', False),
+        ('{"kind":"Secret"}', True),
+        (r'{"a":"{\"b\":\"{\\\"kind\\\":\\n\\\"Secret\\\"}\"}"}', True),
+        ('{"a":"app@sha256:0123456789abcdef","b":"a@b"}', False),
+        ('{"a":"me@münchen.example"}', True),
+        (r'{"a":"me@m\u00fcnchen.example"}', True),
+        ('{"kind" :\n "SecretList"}', True),
+        ('{"a":"kind: Secret"}', True),
+        (r'{"a":"kind: Secret\n"}', True),
+        (r'{"a":"{\"kind\":\"Secret\"}"}', True),
+        (r'{"a":"{\"a\":\"{\\\"kind\\\":\\\"SecretList\\\"}\"}"}', True),
         ('{"labels":{"helm.sh/chart":"a"}}', False),
         ('{"kind":"ConfigMap","labels":{"owner" : "helm"}}', True),
         (r'{"a":"{\"labels\":{\"owner\":\n\"helm\"}}"}', True),
