@@ -314,5 +314,5 @@ def masked(masks: ObjectMask, data: bytes, resource: str, counts: dict[str, int]
     if at_once is not None:
         return at_once + data[len(data.rstrip()) :]
     # Never the bytes as they came: of a key that stands twice, only one was looked at.
-    after = masks.apply(decoded(data), resource, counts)
+    after = masks.apply(decoded(data), resource, counts, detect=masks.detects(data))
     return ENCODER.encode(after) + data[len(data.rstrip()) :]

@@ -28,6 +28,8 @@ MAX_DEPTH: Final = 200
 """Levels of an object."""
 MAX_QUOTED: Final = 4
 """Levels of manifests within strings of manifests."""
+KEYS, KEY = 5000, 64
+"""Keys that are remembered to hold nothing, and the characters of the longest of them."""
 MARK: Final = "hooptui/masked"
 """Annotation on an object in which a value was masked that has no room for a mark of its own."""
 
@@ -62,6 +64,8 @@ class _Inside:
     """What holds for everything below an object."""
 
     counts: dict[str, int]
+    net: Net | None
+    """The detectors, where any can find something."""
     owner: dict[str, Any] | None = None
     """The object that a value belongs to."""
     known: tuple[str, ...] = field(default=(), repr=False)
@@ -93,6 +97,8 @@ class ObjectMask:
             self._fields += [(fields.parse(pattern), ruling) for pattern in rule.fields]
             for name in rule.detect:
                 rulings[name] = strategies.stronger(rulings.get(name), ruling)
+        self._fine: set[str] = set()
+        """Keys in which detectors found nothing: objects have the same ones over and over."""
         self._paths = Paths([pattern for pattern, _ in self._fields])
         self._net = Net(rulings, key) if rulings else None
         self._signs = Signs(
@@ -127,13 +133,18 @@ class ObjectMask:
             counts[self._secrets.rule] = counts.get(self._secrets.rule, 0) + hidden
         return after
 
-    def apply(self, value: Any, resource: str, counts: dict[str, int]) -> Any:
-        """`value` as msgspec decoded it, masked, mostly in place. `resource` is what an object without a kind is kept under.
+    def detects(self, data: bytes) -> bool:
+        """False promises that detectors find nothing in these bytes of JSON."""
+        return self._net is not None and self._signs.detects(data)
+
+    def apply(self, value: Any, resource: str, counts: dict[str, int], *, detect: bool = True) -> Any:
+        """`value` as msgspec decoded it, masked, mostly in place. `resource` is what an object without a kind is kept under; without
+        `detect` detectors have nothing to find.
 
         Raises:
             CannotMask: it is nested too deep.
         """
-        return self._walk(value, resource, NOWHERE, None, _Inside(counts), 0)
+        return self._walk(value, resource, NOWHERE, None, _Inside(counts, self._net if detect else None), 0)
 
     def _walk(self, value: Any, resource: str, state: int, forced: Ruling | None, inside: _Inside, depth: int) -> Any:
         """`state` is that of the fields' paths; `forced` hides whatever is here and below."""
@@ -151,10 +162,10 @@ class ObjectMask:
             return [self._walk(one, resource, below, forced, inside, depth + 1) for one in value]
         if forced is not None:
             return self._hidden(value, forced, inside)
-        if self._net is not None and isinstance(value, int | Decimal) and not isinstance(value, bool):
+        if inside.net is not None and isinstance(value, int | Decimal) and not isinstance(value, bool):
             digits = str(value).lstrip("-")
-            if len(digits) > 11 and self._net.number(digits):
-                _count(inside.counts, self._net.fired)
+            if len(digits) > 11 and inside.net.number(digits):
+                _count(inside.counts, inside.net.fired)
                 return 0
         return value
 
@@ -170,7 +181,7 @@ class ObjectMask:
             mine = fields.plural(kind) if kind else resource
             # Only the items of lists, the objects of tables and of watches may leave out what they are.
             below = kept_under(kind[:-4], resource) if kind.endswith("List") and kind != "List" else resource
-            inside = _Inside(inside.counts, value, inside.known, inside.status, inside.quoted)
+            inside = _Inside(inside.counts, inside.net, value, inside.known, inside.status, inside.quoted)
             inside.status = inside.status or (kind == "Status" and resource == "secrets")
             state = self._paths.begin(state, mine, resource)
             if self._secrets is not None:
@@ -181,14 +192,14 @@ class ObjectMask:
                     paths, untouched = (), _PAYLOAD
                 if paths:
                     inside.known += tuple(self._credentials(value, paths, self._secrets, inside))
-        step, ends, net = self._paths.step, self._paths.ends, self._net
+        step, ends, net = self._paths.step, self._paths.ends, inside.net
         for key, one in tuple(value.items()):
             next_state = step(state, key) if state != NOWHERE else NOWHERE
             if key in untouched and forced is None and next_state == NOWHERE and _flat(one):
                 # Nor by detectors: a release with a hole is none.
                 continue
             if isinstance(one, str) and forced is None and not ends[next_state]:
-                after: Any = self._string(one, key, inside if key not in _NAMES else _Inside(inside.counts, value))
+                after: Any = self._string(one, key, inside if key not in _NAMES else _Inside(inside.counts, net, value))
             else:
                 inherited = below if below and key.lower() in _HOLDERS else ""
                 after = self._walk(one, inherited, next_state, forced, inside, depth)
@@ -200,7 +211,14 @@ class ObjectMask:
 
     def _keys(self, value: dict[str, Any], net: Net, inside: _Inside) -> None:
         """Keys that are themselves values that detectors know."""
-        if not any(len(key) > 5 and net.text(key) != key for key in value):
+        fine = self._fine
+        new = [key for key in value if key not in fine]
+        if not new:
+            return
+        if not any(len(key) > 5 and net.text(key) != key for key in new):
+            if len(fine) > KEYS:
+                fine.clear()
+            fine.update(key for key in new if len(key) <= KEY)
             return
         items = tuple(value.items())
         value.clear()
@@ -289,8 +307,8 @@ class ObjectMask:
         if self._secrets is not None and inside.known and any(one in text for one in inside.known):
             _count(counts, self._secrets.rule)
             return sentinel.sentinel(text.encode("utf-8", "surrogatepass"), self._key)
-        if self._net is not None and (after := self._net.leaf(text, label)) != text:
-            _count(counts, self._net.fired)
+        if inside.net is not None and (after := inside.net.leaf(text, label)) != text:
+            _count(counts, inside.net.fired)
             return after or ""
         return text
 
@@ -308,7 +326,9 @@ class ObjectMask:
         if inside.quoted >= MAX_QUOTED:
             raise CannotMask(f"manifests are quoted in manifests more than {MAX_QUOTED} times over")
         counts: dict[str, int] = {}
-        after = self._walk(value, "", NOWHERE, None, _Inside(counts, None, inside.known, False, inside.quoted + 1), 0)
+        after = self._walk(
+            value, "", NOWHERE, None, _Inside(counts, inside.net, None, inside.known, False, inside.quoted + 1), 0
+        )
         if not counts:
             return text
         for rule, count in counts.items():

@@ -46,6 +46,7 @@ _CLOSER: Final[dict[str, tuple[bytes, ...]]] = {
 `secretKeyRef` and `/var/run/secrets` in every Pod, and `review-service` in its name."""
 
 _CERTAIN: Final = frozenset({_DETECTED, _CREDENTIAL, _HELM, _HIDDEN})
+_OF_DETECTORS: Final = frozenset({_DETECTED, _HIDDEN})
 
 
 class Signs:
@@ -80,6 +81,10 @@ class Signs:
             (name in found or pattern.concerns(resource)) and all(key in data for key in pattern.keys)
             for name, pattern in self._fields
         )
+
+    def detects(self, data: bytes) -> bool:
+        """False promises that no detector finds anything in these bytes."""
+        return not _OF_DETECTORS.isdisjoint(self._which(data))
 
 
 def _screens(name: str) -> tuple[bytes, ...]:
