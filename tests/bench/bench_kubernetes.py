@@ -2,7 +2,7 @@
 
     python -m tests.bench.bench_kubernetes [--rounds 2] [--only rate|list|watch] [--watches 200]
 
-The API server and the clients run in processes of their own and do nothing but bytes; the gate runs with masks over Secrets and two
+The API server and the clients run in processes of their own and do nothing but bytes; the gate runs with masks over Secrets and three
 detectors, its policy and journal are the tests' small ones. Its CPU seconds do not depend on what else the machine does; the rest does.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import json
 import re
 import socket
@@ -30,17 +31,33 @@ from tests.core.world import allow
 from tests.protocols.kubernetes.apiserver import ApiServer
 from tests.protocols.kubernetes.gatehouse import NAME, TOKEN, Gatehouse, open_gate
 
-MASKS = (MaskRule("secrets", secrets=True), MaskRule("found", detect=("credit-card", "jwt")))
+MASKS = (MaskRule("secrets", secrets=True), MaskRule("found", detect=("api-key", "jwt", "private-key")))
+"""As the policy for Kubernetes that comes with hooptui has them."""
 PODS = "/api/v1/namespaces/prod/pods"
+SECRETS = "/api/v1/namespaces/prod/secrets"
 SMALL = json.dumps(
     {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "c"}, "data": {"a": "x" * 930}}
 ).encode()
+MOUNT = {"name": "kube-api-access-x", "readOnly": True, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}
+ENV = [
+    {"name": "A", "value": "b"},
+    {"name": "P", "valueFrom": {"secretKeyRef": {"name": "review-service", "key": "p"}}},
+]
 POD = json.dumps(
     {
         "metadata": {"name": "p", "namespace": "prod", "uid": "u", "labels": {"app": "x"}},
-        "spec": {"containers": [{"name": "c", "image": "nginx:1", "env": [{"name": "A", "value": "b"}] * 10}]},
+        "spec": {"containers": [{"name": "c", "image": "nginx:1", "env": ENV * 5, "volumeMounts": [MOUNT]}]},
         "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}] * 8},
-    }
+    },
+    separators=(",", ":"),
+).encode()
+SECRET = json.dumps(
+    {
+        "metadata": {"name": "s", "namespace": "prod", "uid": "u", "labels": {"app": "x"}},
+        "data": {"tls.crt": base64.b64encode(b"-----BEGIN" * 220).decode(), "tls.key": "c2VjcmV0" * 150},
+        "type": "kubernetes.io/tls",
+    },
+    separators=(",", ":"),
 ).encode()
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
@@ -83,12 +100,13 @@ class Server(asyncio.Protocol):
             await asyncio.sleep(0.2)
             pod = {"kind": "Pod", **json.loads(POD), "at": repr(time.time())}
             self.chunk(json.dumps({"type": "MODIFIED", "object": pod}).encode() + b"\n")
-        count = int(re.findall(rb"mb=(\d+)", line)[0]) * 1_000_000 // (len(POD) + 1)
-        self.chunk(b'{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[')
+        item, kind = (SECRET, b"Secret") if b"/secrets?" in line else (POD, b"Pod")
+        count = int(re.findall(rb"mb=(\d+)", line)[0]) * 1_000_000 // (len(item) + 1)
+        self.chunk(b'{"kind":"%bList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[' % kind)
         for _ in range(count // 40):
             await self.room.wait()
-            self.chunk((POD + b",") * 40)
-        self.chunk(POD + b"]}")
+            self.chunk((item + b",") * 40)
+        self.chunk(item + b"]}")
         self.transport.write(b"0\r\n\r\n")
 
 
@@ -251,6 +269,7 @@ def main() -> None:
                         compare(house, server, "rate", "/api/v1/namespaces/prod/configmaps/c", 4)
                     if given.only in (None, "list"):
                         compare(house, server, "list", PODS, 20)
+                        compare(house, server, "list", SECRETS, 20)
                         direct, through = (
                             by_kubectl(f"https://127.0.0.1:{where}", f"{prefix}{PODS}?mb=20")
                             for where, prefix in ((server.port, ""), (house.port, f"/clusters/{NAME}"))

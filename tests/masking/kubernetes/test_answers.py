@@ -237,11 +237,15 @@ def test_a_field_takes_all_below_it_and_marks_what_has_no_room() -> None:
 
 def test_detectors_look_at_every_string() -> None:
     found = masks(MaskRule("d", detect=("email", "credit-card")))
-    pod = {"kind": "Pod", "spec": {"a": ["me@example.org"], "n": 4111111111111111, "m": 1234}, "x@example.org": 1}
+    pod: dict[str, Any] = {
+        "kind": "Pod",
+        "spec": {"a": ["me@example.org"], "n": 4111111111111111, "m": 1234},
+        "x@example.org": 1,
+    }
     value = json.loads(through(found, compact(pod), "pods"))
     assert value["spec"] == {"a": ["████"], "n": 0, "m": 1234}
     assert "x@example.org" not in value
-    escaped = compact(pod).replace(b"me@", b"m\\u0065\\u0040")
+    escaped = rb'{"kind":"Pod","spec":{"a":["m\u0065\u0040example.org"]}}'
     assert b"example" not in through(found, escaped, "pods")
 
 
