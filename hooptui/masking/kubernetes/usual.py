@@ -7,7 +7,7 @@ Knows the bytes of one item.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, Literal
 
 import msgspec
@@ -21,6 +21,8 @@ BRACKETS: Final = 150
 """Of one item; with more it could be nested too deep."""
 PROBE: Final = 64
 """Characters of a value that are looked for to rule out that all of it is there."""
+BEGIN: Final = 128
+"""Characters of base64 that are decoded of a long value; a multiple of four."""
 
 _METADATA: Final = "PartialObjectMetadata"
 _PLAIN: Final = re.compile(r"[ !#-%'-;=?-\[\]-~]+")
@@ -104,11 +106,16 @@ class UsualSecrets:
     def _hide(self, data: dict[str, str | None], values: list[str]) -> int:
         hidden = 0
         for key, text in data.items():
-            if text is not None:
+            if text is None:
+                continue
+            hidden += 1
+            if self._same:
+                values += _begin(text)
+                data[key] = self._same
+            else:
                 value = plain(text)
                 values += known_by(text, value)
-                data[key] = self._same or encoded(self._stand_in(value))
-                hidden += 1
+                data[key] = encoded(self._stand_in(value))
         return hidden
 
 
@@ -119,6 +126,16 @@ def _read(item: bytes) -> _Object | _Row | _Event:
     if item.startswith(_EVENT):
         return _EVENTS.decode(item)
     return _OBJECTS.decode(item)
+
+
+def _begin(text: str) -> Collection[str]:
+    """What a value is known by, of a long one its beginning: where this is not, the value is neither."""
+    if len(text) > 2 * BEGIN:
+        written = text[:BEGIN].strip()
+        value = plain(text[:BEGIN]).decode("utf-8", "replace").strip()
+        if min(len(written), len(value)) >= BEGIN // 4:
+            return written, value
+    return known_by(text, plain(text))
 
 
 def _may_repeat(rest: bytes, values: list[str], *, escapes: bool) -> bool:
