@@ -105,7 +105,7 @@ ED = public(ed25519.Ed25519PrivateKey.generate())
         (ed25519.Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()), "one OpenSSH public key"),
         (public(rsa.generate_private_key(65537, 1024)), "RSA key of 1024 bits"),
         (ED.replace(b"ssh-ed25519 ", b"ssh-ed25519-cert-v01@openssh.com "), "found a certificate"),
-        (ED.replace(b"ssh-ed25519 ", b"ssh-rsa "), "not an OpenSSH public key"),
+        pytest.param(ED.replace(b"ssh-ed25519 ", b"ssh-rsa "), "not an OpenSSH public key", id="another kind"),
     ],
 )  # fmt: skip
 def test_what_is_not_signed(tmp_path: Path, raw: bytes, words: str) -> None:

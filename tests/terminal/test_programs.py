@@ -25,12 +25,13 @@ PROGRAMS = {
     "top": (["top", "-d", "0.3", "-n", "3"], [("PID", "")]),
     "bash": (
         ["bash", "--norc", "--noprofile"],
+        # Each line is typed at the prompt, when readline has the terminal: before that the kernel echoes, and takes some keys for its own.
         [
-            ("$ ", "seq 1 40\r"),
-            ("40\r\n", "echo 'a rather long line that is longer than the screen is wide, so that readline has to wrap it'\x01\x1bd\x1bf\x15echo x\ty\r"),
-            ("$ ", "printf 'tab\\tend\\n\\033[31mred\\033[0m \\033[5;10Hthere\\033[2;4r\\033[4;1H\\n\\n\\033[r'\r"),
-            ("there", "ls --color=always -C /etc | head -5; clear; echo done\r"),
-            ("done\r\n", "exit\r"),
+            ("box$ ", "seq 1 40\r"),
+            ("box$ ", "echo a rather long line that is longer than the screen is wide, so that readline has to wrap it\x01\x1bd\x1bf\x15echo x\ty\r"),
+            ("box$ ", "printf 'tab\\tend\\n\\033[31mred\\033[0m \\033[5;10Hthere\\033[2;4r\\033[4;1H\\n\\n\\033[r'\r"),
+            ("box$ ", "ls --color=always -C /etc | head -5; clear; echo done\r"),
+            ("box$ ", "exit\r"),
         ],
     ),
     "tmux": (

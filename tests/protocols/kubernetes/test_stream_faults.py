@@ -73,7 +73,7 @@ def wrong(server: ApiServer, raw: bytes, *, honest: bool = True) -> None:
     [
         (b"\x83\x00", True, "makes no sense"),
         (websocket.frame(websocket.BINARY, b"\x09x", masked=False), True, "makes no sense"),
-        (websocket.frame(websocket.BINARY, b"\x01x", masked=True), True, "makes no sense"),
+        pytest.param(websocket.frame(websocket.BINARY, b"\x01x", masked=True), True, "makes no sense", id="masked"),
         (switched(accept="wrong"), False, "makes no sense"),
         (switched(protocol="v9.channel.k8s.io"), False, "makes no sense"),
         (b"", False, "closed the connection"),
