@@ -20,8 +20,9 @@ PROGRAMS = {
         ["vim", "-u", "NONE", "-N", "text"],
         [("line 1", "ddp:q!\r")],
     ),
-    "less": (["less", "text"], [("line 1", " "), ("line 30", "/line 77\r"), ("line 77", "b"), ("line 5", "")]),
-    "less-quit": (["less", "text"], [("line 1", "q")]),
+    # Its prompt: a key that comes while it draws may be lost.
+    "less": (["less", "text"], [("text\x1b[27m\x1b[K", " "), (":\x1b[K", "/line 77\r"), (":\x1b[K", "b"), (":\x1b[K", "")]),
+    "less-quit": (["less", "text"], [("text\x1b[27m\x1b[K", "q")]),
     "top": (["top", "-d", "0.3", "-n", "3"], [("PID", "")]),
     "bash": (
         ["bash", "--norc", "--noprofile"],
