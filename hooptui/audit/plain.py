@@ -110,9 +110,9 @@ def _words(body: Body) -> list[str]:
         case Finished():
             masked = f" · {body.masked} values masked ({_list(body.masks)})" if body.masked else ""
             sign = "◀" if body.ok else "◀ !"
-            return [
-                f"{sign} {body.operation} {visible(body.tag)} · {body.rows} rows · {body.milliseconds:.1f} ms{masked}"
-            ]
+            # Commands and requests have none; that a query found none, its tag says.
+            rows = f" · {body.rows} rows" if body.rows else ""
+            return [f"{sign} {body.operation} {visible(body.tag)}{rows} · {body.milliseconds:.1f} ms{masked}"]
         case Output():
             return _block(f"◀ {body.operation} {visible(body.stream)}: ", body.text)
         case Omitted():

@@ -253,7 +253,7 @@ def test_a_header_without_rows_a_long_statement_and_what_was_left_out_are_shown(
     assert "▶ 1 SELECT 1\n                      FROM t" in text
     assert "500 rows, 70000 bytes not recorded: the cap is 65536 bytes" in text
     assert "  id\n" in text
-    assert "◀ ! 1 ERROR 42501" in text
+    assert "◀ ! 1 ERROR 42501 · 1.0 ms" in text, "no rows, and no words of them"
     assert "1:06:40.0 ✗ ops-2 (iss#ops-2) denies #3: freeze" in text
     assert "   0:00.0 ● alert: code c · text x" in text
 
