@@ -1,8 +1,8 @@
 """What comes in over one of asyncssh's connections, with a short way for bulk data in AES-GCM.
 
-What one read has brought is taken apart at once: packets are decrypted into one place for all, a large one is handed on from there,
-and small ones that follow one another on a channel are delivered as one piece. Window adjustments, of which OpenSSH sends one for
-every two or three packets of data, go the short way as well. All other packets, and all other ciphers, go asyncssh's way.
+What one read has brought is taken apart at once: packets are decrypted into one place for all, and data that follows on a channel is
+delivered as one `Train`, from where it lies. Window adjustments, of which OpenSSH sends one for every two or three packets of data,
+go the short way as well. All other packets, and all other ciphers, go asyncssh's way.
 
 Knows what arrives and whom it is for; how it goes on is `transport`.
 """

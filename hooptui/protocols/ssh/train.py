@@ -119,42 +119,48 @@ class Unpacker:
         Raises:
             ProtocolError, MACError: a packet is too large, or not from the peer.
         """
-        view, train, size = self._view, self.train, len(self._view)
-        while True:
-            at = self.at
-            if size - at <= 4:
-                return False
-            length: int = LENGTH.unpack_from(view, at)[0]
-            if length > self._longest:
-                raise ProtocolError("Max packet size exceeded")
-            end = at + AROUND + length
-            if end > size:
-                return False
-            if length != self._length:
-                self._length, self._header = length, LENGTH.pack(length)
-            # There is room: a packet, and what its frame is longer, is no longer than it was in what was read.
-            self._here = self._place
-            opened = self._plain[self._place : self._place + length]
-            if not length or not self._lane.open_into(self._header, view[at + 4 : end], opened):
-                raise MACError("MAC verification failed")
-            self.opened, self.start, self.at = opened, at, end
-            if length < BEFORE:
-                self.kind = -1
+        view, plain, lane, train, size = self._view, self._plain, self._lane, self.train, len(self._view)
+        at, left = self.at, room - train.size
+        try:
+            while size - at > 4:
+                length: int = LENGTH.unpack_from(view, at)[0]
+                if length > self._longest:
+                    raise ProtocolError("Max packet size exceeded")
+                end = at + AROUND + length
+                if end > size:
+                    break
+                if length != self._length:
+                    self._length, self._header = length, LENGTH.pack(length)
+                # There is room: a packet, and what its frame is longer, is no longer than it was in what was read.
+                here = self._place
+                opened = plain[here : here + length]
+                if not length or not lane.open_into(self._header, view[at + 4 : end], opened):
+                    raise MACError("MAC verification failed")
+                start, at = at, end
+                padding, kind, named, count = HEAD.unpack_from(opened) if length >= BEFORE else (0, -1, -1, 0)
+                fits = length - BEFORE - padding
+                if kind == DATA and named == number and fits == count <= left:
+                    left -= count
+                    self._add(opened, here, count)
+                    continue
+                self.start, self.opened, self._here = start, opened, here
+                self.kind, self.number, self.count, self.fits = kind, named, count, fits
                 return True
-            padding, self.kind, self.number, self.count = HEAD.unpack_from(opened)
-            self.fits = length - BEFORE - padding
-            if self.kind != DATA or self.number != number or self.fits != self.count or self.count > room - train.size:
-                return True
-            self.take()
+        finally:
+            self.at = at
+        return False
 
     def take(self) -> None:
         """Take the one that was opened last, which is data, into the train."""
-        train, count, place, length = self.train, self.count, self._here, self._length
+        self._add(self.opened, self._here, self.count)
+
+    def _add(self, opened: memoryview, here: int, count: int) -> None:
+        train, length = self.train, len(opened)
         size = (BEFORE + count + BLOCK + SHORT) // BLOCK * BLOCK
-        train.frames.append(self.opened if size == length else self._plain[place : place + size])
+        train.frames.append(opened if size == length else self._plain[here : here + size])
         train.counts.append(count)
         train.size += count
-        self._place = place + max(size, length)
+        self._place = here + (size if size > length else length)
         self.taken += 1
 
     def whole(self) -> Train:

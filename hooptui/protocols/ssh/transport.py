@@ -3,7 +3,7 @@
 asyncssh is an SSH for every use; a gateway moves gigabytes between strangers. So this overrides, and nobody else does:
 
 - The way of channel data in AES-GCM: packets are decrypted and handed on as `receiving` says, and sealed where they are written
-  from, with one copy. All other packets, and all other ciphers, go asyncssh's way.
+  from, a `Train` without a copy, other data with one. All other packets, and all other ciphers, go asyncssh's way.
 - What asyncssh keeps without end for a peer that does not read, does not finish a key exchange, or sends while it has not
   been answered: data waits in its channel, which stops its source; the peer is not read; at last the connection ends.
 - Channels: how many there may be, and how small their packets.

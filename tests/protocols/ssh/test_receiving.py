@@ -287,3 +287,28 @@ async def test_what_waits_in_a_socket_is_not_worked_over(seed: int) -> None:
             kept.chan._flush_send_buf()
         one.wire.drain(1 << 40)
         assert [*one.answers().values()] == [expected] * 3
+
+
+async def test_a_train_counts_as_its_packets() -> None:
+    class Passing(Kept):
+        """Says it to the second channel."""
+
+        def carry(self, train: Train) -> None:
+            pass_on(one.sessions[1].chan, train)
+
+    async with bench(Passing, 2) as one:
+        server: Any = one.server
+        chan: Any = one.sessions[1].chan
+        source: Any = one.sessions[0].chan
+        chan._send_window = 70_000
+        datas = [random.Random(n).randbytes(20_000) for n in range(5)]
+        before = server._send_seq, server._recv_seq, server._rekey_bytes_sent, source._recv_window
+        one.feed(b"".join(one.data(0, data) for data in datas))
+        after = server._send_seq, server._recv_seq, server._rekey_bytes_sent, source._recv_window
+        # Three whole ones and half of one: with a head of 10 bytes and padding, a multiple of 16.
+        assert [new - old for new, old in zip(after, before, strict=True)] == [4, 5, 3 * 20_016 + 10_016, -100_000]
+        assert (chan._send_window, chan._send_buf_len) == (0, 30_000)
+        number = chan._recv_chan
+        one.feed(one.packet(struct.pack(">BII", MSG_CHANNEL_WINDOW_ADJUST, number, 100_000)))
+        assert (chan._send_window, chan._send_buf_len) == (70_000, 0)
+        assert [*one.answers().values()] == [b"".join(datas)]
