@@ -17,6 +17,7 @@ from asyncssh.channel import SSHChannel
 from asyncssh.connection import SSHConnection
 from asyncssh.constants import MSG_CHANNEL_DATA, MSG_CHANNEL_WINDOW_ADJUST
 from asyncssh.misc import ProtocolError
+from asyncssh.packet import UInt32
 
 from hooptui.protocols.ssh.ciphers import Gcm
 from hooptui.protocols.ssh.lane import TAG
@@ -36,10 +37,7 @@ class Carries(Protocol):
     """A session that takes large pieces of data as they are."""
 
     def carry(self, train: Train) -> None:
-        """As `data_received` without a data type; the bytes are there during the call only.
-
-        The window for more is given by who carries, see `credit`.
-        """
+        """As `data_received` without a data type; the bytes are there during the call only."""
 
 
 class Receiver(SSHConnection):
@@ -201,7 +199,11 @@ def _deliver(chan: SSHChannel[Any], train: Train) -> None:
             waiting[-1] = (waiting[-1][0] + train.joined(), None)
             return
     elif chan._send_state == "open" and (carry := getattr(chan._session, "carry", None)) is not None:
+        # As asyncssh does in `_deliver_data`.
         chan._recv_window -= size
+        if chan._recv_window < chan._init_recv_window / 2:
+            chan.send_packet(MSG_CHANNEL_WINDOW_ADJUST, UInt32(chan._init_recv_window - chan._recv_window))
+            chan._recv_window = chan._init_recv_window
         carry(train)
         return
     chan._accept_data(train.joined())

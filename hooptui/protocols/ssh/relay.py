@@ -11,7 +11,6 @@ import asyncssh
 from hooptui.core.gate import CannotRecord, Refused
 from hooptui.protocols.ssh import agent as agents
 from hooptui.protocols.ssh import operations, replies
-from hooptui.protocols.ssh.credit import Credit
 from hooptui.protocols.ssh.files import SFTP, Files
 from hooptui.protocols.ssh.guarded import guarded
 from hooptui.protocols.ssh.holds import Holds
@@ -38,7 +37,6 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
     def __init__(self, link: Link) -> None:
         self._link = link
         self._voice = Voice(link.session)
-        self.credit = Credit(link.limits.window)
         self._chan: SessionChannel | None = None
         self._start: Start | None = None
         self._terminal: Terminal | None = None
@@ -50,6 +48,8 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         self._holds = Holds()
         """Why the client is not read now."""
         self._target: TargetEnd | None = None
+        self._through: TargetEnd | None = None
+        """The same, where what the client sends goes on unseen."""
         self._early = bytearray()
         self._eof = False
         self._choked = False
@@ -100,7 +100,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
     @guarded(None)
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         assert isinstance(chan, SessionChannel)
-        self._chan = self._voice.chan = self._holds.chan = self.credit.chan = chan
+        self._chan = self._voice.chan = self._holds.chan = chan
         self._link.runs.add(self)
 
     @guarded(False)
@@ -143,13 +143,11 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
     @guarded(None)
     def carry(self, train: Train) -> None:
         """See `receiving.Carries`. What goes through unseen, goes through without a copy."""
-        through = self.credit.target
-        if through is None:
+        if self._through is None:
             self.data_received(train.joined(), None)
         elif not self._frozen:
             self._link.session.counters.bytes_in += train.size
-            through.pass_on(train)
-        self.credit.settle()
+            self._through.pass_on(train)
 
     @guarded(True)
     def eof_received(self) -> bool:
@@ -223,7 +221,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
 
     def hold_input(self, on: bool) -> None:
         """The target takes no more input for now, or again."""
-        (self._holds.hold if on else self._free)("target")
+        (self._holds.hold if on else self._holds.free)("target")
 
     def xon_xoff(self, client_can_do: bool) -> None:
         if self._chan is not None and not self._chan.is_closing():
@@ -335,7 +333,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
             raise
         # Nothing of the target's answer has been delivered yet: asyncssh does that in a task of its own.
         self._target = target
-        self.credit.target = target if self._files is None and terminal is None else None
+        self._through = target if self._files is None and terminal is None else None
         if self._gone or self._frozen:
             target.close()
             return
@@ -346,7 +344,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
             self._input(early)
         if self._eof:
             self._input_ended()
-        self._free("early")
+        self._holds.free("early")
 
     def _outlet(self, number: int, transfer: Transfer | None) -> Outlet:
         if transfer is None:
@@ -363,7 +361,7 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
                 self._target.write(data)
 
         def pause(on: bool) -> None:
-            (self._holds.hold if on else self._free)("files")
+            (self._holds.hold if on else self._holds.free)("files")
 
         self._files = Files(
             self._link.session, self._voice.held, transfer, up=up, down=self.out, end=self._broken, pause=pause
@@ -390,10 +388,6 @@ class ClientEnd(asyncssh.SSHServerSession[bytes]):
         await files.guard.settled()
         if self._target is not None:
             self._target.write_eof()
-
-    def _free(self, why: str) -> None:
-        self._holds.free(why)
-        self.credit.settle()
 
     def _slow(self, on: bool) -> None:
         """What the target says takes long to look at."""

@@ -10,20 +10,16 @@ from typing import Protocol
 
 import asyncssh
 
-from hooptui.protocols.ssh.credit import Credit
 from hooptui.protocols.ssh.guarded import guarded
 from hooptui.protocols.ssh.holds import Holds
 from hooptui.protocols.ssh.link import Link
 from hooptui.protocols.ssh.outlet import Outlet
 from hooptui.protocols.ssh.train import Train
-from hooptui.protocols.ssh.transport import pass_on, room, send
+from hooptui.protocols.ssh.transport import pass_on, send
 
 
 class Client(Protocol):
     """The client's side of it."""
-
-    credit: Credit
-    """How much it may send."""
 
     def hold_input(self, on: bool) -> None:
         """The target takes no more input for now, or again."""
@@ -104,11 +100,6 @@ class TargetEnd(asyncssh.SSHClientSession[bytes]):
         self._client.hold_input(False)
 
     @guarded(None)
-    def roomier(self) -> None:
-        # See `transport.Fills`.
-        self._client.credit.settle()
-
-    @guarded(None)
     def connection_lost(self, exc: Exception | None) -> None:
         if self.over:
             return
@@ -136,10 +127,6 @@ class TargetEnd(asyncssh.SSHClientSession[bytes]):
     def pass_on(self, train: Train) -> None:
         if self._chan is not None and not self._chan.is_closing():
             pass_on(self._chan, train)
-
-    def room(self) -> int:
-        """Bytes that it takes now; what it takes no more may come and is dropped."""
-        return room(self._chan) if self._chan is not None and not self._chan.is_closing() else self._link.limits.window
 
     def write_eof(self) -> None:
         if self._chan is not None and not self._chan.is_closing():

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from functools import partial
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 import asyncssh
 from asyncssh.channel import SSHChannel
@@ -45,13 +45,6 @@ LEAST: Final = 1024
 _DATA = struct.Struct(">BII")
 _EXTENDED = struct.Struct(">BIII")
 _PAD = [bytes((size,)) for size in range(4 + BLOCK)]
-
-
-class Fills(Protocol):
-    """A session that minds how much its channel's peer takes."""
-
-    def roomier(self) -> None:
-        """It takes more than before, or less waits for it."""
 
 
 class Swift(Receiver):
@@ -233,9 +226,6 @@ class Swift(Receiver):
             chan._pause_resume_writing()
         else:
             SSHChannel._flush_send_buf(chan)
-        roomier = getattr(chan._session, "roomier", None)
-        if roomier is not None:
-            roomier()
 
     def pass_on(self, chan: SSHChannel[Any], train: Train) -> None:
         """What `pass_on` does."""
@@ -337,8 +327,3 @@ def pass_on(chan: Any, train: Train) -> None:
         connection.pass_on(chan, train)
     else:
         chan.write(train.joined())
-
-
-def room(chan: Any) -> int:
-    """Bytes that a channel's peer takes now, beyond what waits for it."""
-    return int(chan._send_window - chan._send_buf_len)

@@ -23,10 +23,9 @@ from asyncssh.encryption import GCMEncryption
 from hooptui.protocols.ssh import connections
 from hooptui.protocols.ssh.ciphers import INFLATED, Gcm, Inflater
 from hooptui.protocols.ssh.connections import ServerConnection
-from hooptui.protocols.ssh.credit import Credit
 from hooptui.protocols.ssh.lane import Lane
 from hooptui.protocols.ssh.train import Train
-from hooptui.protocols.ssh.transport import pass_on, room, send
+from hooptui.protocols.ssh.transport import pass_on, send
 
 
 class Echo(asyncssh.SSHServerSession[bytes]):
@@ -55,23 +54,8 @@ class Echo(asyncssh.SSHServerSession[bytes]):
 class Carrying(Echo):
     """As `Echo`, and takes large pieces as they are."""
 
-    def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
-        super().connection_made(chan)
-        self.credit = Credit(0)
-        self.credit.chan, self.credit.target = chan, self
-
-    def room(self) -> int:
-        return room(self.chan)
-
-    def pass_on(self, train: Train) -> None:
-        pass_on(self.chan, train)
-
     def carry(self, train: Train) -> None:
-        self.pass_on(train)
-        self.credit.settle()
-
-    def roomier(self) -> None:
-        self.credit.settle()
+        pass_on(self.chan, train)
 
 
 class Host(asyncssh.SSHServer):
