@@ -180,7 +180,9 @@ _SESSION = Argument("session", "the session's name, or the beginning of it")
 _HELD = Argument("number", "the number of the held operation")
 _REASON = Argument("reason", "why, for the client and the journal", required=False)
 _LASTS = Argument("lasts", "how long, when it asks for access: 5m, 1h", required=False)
-_SCOPE = Argument("scope", "once, fingerprint, run or rule", required=False, default="once")
+_SCOPE = Argument(
+    "scope", "once, group (all that is shown with it), fingerprint, run or rule", required=False, default="once"
+)
 _FORMAT = Argument("format", f"{', '.join(FORMS)}; text when nothing else is said", required=False)
 _CHANNEL = Argument("channel", "for a cast: the operation that had the terminal", required=False)
 
