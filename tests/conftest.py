@@ -13,7 +13,16 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tests.postgres_server import PostgresServer, running
 
-FIRST = ("test_form.py", "ui/test_pictures.py", "test_cli.py", "demo/test_demo.py", "test_house.py", "e2e/", "ui/", "protocols/ssh/")
+FIRST = (
+    "test_form.py",
+    "ui/test_pictures.py",
+    "test_cli.py",
+    "demo/test_demo.py",
+    "test_house.py",
+    "e2e/",
+    "ui/",
+    "protocols/ssh/",
+)
 """Where the long files are: begun early, so that no process is left with one when the others are done."""
 
 
