@@ -21,7 +21,6 @@ import socket
 import statistics
 import struct
 import subprocess
-import sys
 import tempfile
 import termios
 import threading
@@ -31,29 +30,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from hooptui.building import backend
+from tests.bench.form import FORMS, around, command, home_of, said
 from tests.e2e.bed import POLICY, Bed, bed
 from tests.postgres_server import PASSWORD, PostgresServer, running
 
 ROWS = 1_000_000
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def home_of(form: str, stack: ExitStack) -> Path:
-    """Where the measured hooptui's sources are."""
-    if form == "plain" or not backend.wanted():
-        return ROOT
-    copy = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compiled-")))
-    subprocess.run([sys.executable, ROOT / "hooptui/building/backend.py", copy], check=True, stdout=subprocess.DEVNULL)
-    return copy
-
-
-def command(*args: str | Path) -> list[str]:
-    return [sys.executable, "-m", "hooptui.cli", *map(str, args)]
-
-
-def around(home: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(home)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,12 +259,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="")
-    parser.add_argument("--form", choices=("compiled", "plain"), default="compiled")
+    parser.add_argument("--form", choices=FORMS, default=FORMS[0])
     args = parser.parse_args()
     stack = ExitStack()
     home = home_of(args.form, stack)
-    form = subprocess.run(command("--version"), cwd=home, env=around(home), capture_output=True, text=True, check=True)
-    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, {form.stdout.strip()}")
+    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, {said(home)}")
     settings = "max_connections = 700\nshared_buffers = 256MB\n"
     with (
         running(settings=settings) as server,

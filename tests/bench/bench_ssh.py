@@ -19,7 +19,6 @@ import select
 import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import tty
@@ -33,6 +32,7 @@ import asyncssh
 from hooptui.demo.issuer import DemoIssuer
 from tests.bench.bench_postgres import resident
 from tests.bench.bench_streams import kinds
+from tests.bench.form import FORMS, around, command, home_of, said
 from tests.ssh_server import SshServer, running
 
 CIPHER = "aes128-gcm@openssh.com"
@@ -62,8 +62,11 @@ class Way:
 
 
 @contextmanager
-def hooptui(home: Path, server: SshServer, issuer: DemoIssuer, name: str, groups: tuple[str, ...]) -> Iterator[Way]:
-    """hooptui in its own process."""
+def hooptui(
+    home: Path, sources: Path, server: SshServer, issuer: DemoIssuer, name: str, groups: tuple[str, ...]
+) -> Iterator[Way]:
+    """The hooptui of these sources in its own process."""
+    environment = {**around(sources), "UNUSED": "no-password"}
     (home / f"{name}-policy.yaml").write_text(POLICY)
     key = home / "key"
     config = home / f"{name}.yaml"
@@ -82,13 +85,12 @@ targets:
 """
     )
     process = subprocess.Popen(
-        [sys.executable, "-m", "hooptui.cli", "serve", "--config", config], stdout=subprocess.PIPE, text=True,
-        env={**os.environ, "UNUSED": "no-password"},
-    )  # fmt: skip
+        command("serve", "--config", config), stdout=subprocess.PIPE, text=True, cwd=sources, env=environment
+    )
     assert process.stdout is not None
     process.stdout.readline()  # it is up
-    where = [sys.executable, "-m", "hooptui.cli", "do", "where", "--json", "--config", config]
-    found = subprocess.run(where, stdout=subprocess.PIPE, check=True)
+    where = command("do", "where", "--json", "--config", config)
+    found = subprocess.run(where, stdout=subprocess.PIPE, check=True, cwd=sources, env=environment)
     port = json.loads(found.stdout)["data"]["ssh"].rpartition(":")[2]
     os.set_blocking(process.stdout.fileno(), True)
     drain = subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL)
@@ -103,9 +105,9 @@ targets:
         f" UserKnownHostsFile {home}/{name}-known\n GlobalKnownHostsFile none\n PreferredAuthentications password\n"
     )
     token = issuer.mint("bench", groups, exp=int(time.time()) + 7200).reveal()
-    environment = {**os.environ, "SSH_ASKPASS": str(askpass), "SSH_ASKPASS_REQUIRE": "force", "ASKPASS_SAYS": token}
+    client = {**os.environ, "SSH_ASKPASS": str(askpass), "SSH_ASKPASS_REQUIRE": "force", "ASKPASS_SAYS": token}
     try:
-        yield Way(name, ssh, environment, process.pid)
+        yield Way(name, ssh, client, process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
@@ -290,15 +292,18 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=200)
     parser.add_argument("--keys", type=int, default=400)
     parser.add_argument("--only", default="", help="part of a measurement's name")
+    parser.add_argument("--form", choices=FORMS, default=FORMS[0])
     args = parser.parse_args()
-    print(
-        f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, asyncssh {asyncssh.__version__}"
-    )
 
     def wanted(name: str) -> bool:
         return args.only in name
 
     with ExitStack() as stack:
+        sources = home_of(args.form, stack)
+        print(
+            f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+            f"asyncssh {asyncssh.__version__}, {said(sources)}"
+        )
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         home.chmod(0o755)
         server = stack.enter_context(running(terminals=True))
@@ -307,8 +312,8 @@ def main() -> None:
         (home / "key").chmod(0o600)
         direct = plain(home, server, "direct")
         jump = plain(home, server, "ssh-J", "ProxyJump jump")
-        through = stack.enter_context(hooptui(home, server, issuer, "hooptui", ("open",)))
-        masked = stack.enter_context(hooptui(home, server, issuer, "masked", ("masked",)))
+        through = stack.enter_context(hooptui(home, sources, server, issuer, "hooptui", ("open",)))
+        masked = stack.enter_context(hooptui(home, sources, server, issuer, "masked", ("masked",)))
         times = max(1, args.megabytes // 100)
         texts = kinds(4_000_000)
         binary = home / "binary"
