@@ -51,7 +51,7 @@ class Lab:
         await self.gate.wait()
         if reason := self.verdict(operation):
             raise Refused(Why.POLICY, reason, rule="r1", number=mine)
-        self.permits.append(mint(mine, ("all",)))
+        self.permits.append(mint(mine, ("all",), ""))
         return self.permits[-1]
 
     async def client(self, data: bytes) -> bytes:

@@ -72,7 +72,7 @@ class Bed:
         reason = said if isinstance(said, str) else await said
         if reason:
             raise Refused(Why.POLICY, reason, rule="no-such-thing", number=number)
-        return mint(number, ("all",))
+        return mint(number, ("all",), "")
 
     def verbs(self) -> list[str]:
         return [one.verb for one in self.asked]

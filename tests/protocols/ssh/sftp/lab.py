@@ -107,7 +107,7 @@ class Lab:
                 raise
         if reason:
             raise Refused(Why.POLICY, reason, rule="r1", number=mine)
-        self.permits.append(mint(mine, ("all",)))
+        self.permits.append(mint(mine, ("all",), ""))
         return self.permits[-1]
 
     def release(self, part: str, reason: str = "") -> None:
