@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Callable
 
 import pytest
 from asyncssh.misc import MACError, ProtocolError
@@ -123,9 +124,9 @@ def test_a_train_becomes_no_larger_than_there_is_window() -> None:
     ],
     ids=["another channel", "a window", "less than it says", "more than it says", "too short"],
 )
-def test_what_is_not_data_of_the_channel_is_not_taken(other: object, kind: int) -> None:
+def test_what_is_not_data_of_the_channel_is_not_taken(other: Callable[[Lane], bytes], kind: int) -> None:
     lane = Lane(KEY, IV)
-    stream = packet(lane, 94, 7, b"first", 4) + other(lane)  # type: ignore[operator]
+    stream = packet(lane, 94, 7, b"first", 4) + other(lane)
     packets = unpacker(stream)
     assert packets.next(-1, 100)
     packets.take()
